@@ -1,0 +1,123 @@
+"""Every error and warning that facsim raises on purpose.
+
+One rule for all messages: say what was given, what is allowed, and how to repair it. Each error also
+derives from the built-in exception that a caller would expect, so that ``except ValueError`` keeps working.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+__all__ = [
+    "CapabilityError",
+    "CheckpointError",
+    "DataError",
+    "FacsimError",
+    "FileFormatError",
+    "MissingData",
+    "MissingExtra",
+    "RangeError",
+    "RangeWarning",
+    "RecipeError",
+    "SchemaMismatch",
+    "SimulationError",
+    "TrainingError",
+    "WeightError",
+    "nearest",
+    "require",
+]
+
+
+class FacsimError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class DataError(FacsimError, ValueError):
+    """Values that no physics can have: NaN, negative energies, an empty sample, a wrong shape."""
+
+
+class WeightError(DataError):
+    """Event weights that the asked quantity cannot take."""
+
+
+class SchemaMismatch(FacsimError, ValueError):  # noqa: N818 - reads as what happened
+    """Two things that must describe the same columns do not."""
+
+
+class FileFormatError(FacsimError, OSError):
+    """A file that is truncated, of another layout, or lacks a key."""
+
+
+class CheckpointError(FacsimError, OSError):
+    """A run folder or model file that cannot be restored."""
+
+
+class RecipeError(FacsimError, ValueError):
+    """A recipe with an unknown key or an impossible value."""
+
+
+class CapabilityError(FacsimError, TypeError):
+    """A model was asked for something that its family cannot do."""
+
+
+class RangeError(FacsimError, ValueError):
+    """Conditions outside the range that a model was trained on (``strict``)."""
+
+
+class RangeWarning(UserWarning):
+    """Conditions outside the range that a model was trained on."""
+
+
+class TrainingError(FacsimError, RuntimeError):
+    """A training that cannot go on, with the diagnosis."""
+
+
+class SimulationError(FacsimError, RuntimeError):
+    """A simulator that failed or was asked for something it cannot simulate."""
+
+
+class MissingExtra(FacsimError, ImportError):  # noqa: N818 - reads as what happened
+    """An optional package that is not installed."""
+
+
+class MissingData(FacsimError, FileNotFoundError):  # noqa: N818 - reads as what happened
+    """A data set that a simulator needs and that is not on this machine."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the known word closest to `word`, or an empty string.
+
+    Examples
+    --------
+    >>> nearest("trainning", ["training", "data"])
+    " Did you mean 'training'?"
+    """
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def require(module: str, extra: str, purpose: str) -> ModuleType:
+    """Import an optional `module`, or raise with the command that installs it.
+
+    Parameters
+    ----------
+    module : str
+        Name to import.
+    extra : str
+        The extra of facsim that brings it.
+    purpose : str
+        What needs it, as the subject of a sentence: ``"simulating showers"``.
+
+    Raises
+    ------
+    MissingExtra
+        If the module cannot be imported.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        msg = f'{purpose} needs {module}: pip install "facsim[{extra}]"'
+        raise MissingExtra(msg) from error

@@ -1,0 +1,132 @@
+"""The interface that truth and copy share: conditions in, events out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facsim.errors import DataError
+from facsim.events import Events
+from facsim.schema import Schema
+
+__all__ = ["SHARD", "Sampler", "as_conditions", "flat", "noise", "parse_range"]
+
+SHARD = 1024
+"""Events per unit of work. Noise of shard i depends on (seed, i) alone, so any chunking gives the same events; and
+batches near 1,000 stay in the cache, which is where a CPU samples fastest (see docs/measurements.md)."""
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Anything that turns conditions into events: Geant4, a fitted model, an exported file."""
+
+    @property
+    def schema(self) -> Schema:
+        """Columns of the events that `sample` returns."""
+        ...
+
+    def sample(self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], *, seed: int = 0) -> Events:
+        """Draw one event per row of `conditions`; the same seed gives the same events."""
+        ...
+
+    def stream(
+        self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], *, seed: int = 0, start: int = 0
+    ) -> Iterator[Events]:
+        """Yield the events of ``sample(conditions, seed=seed)`` from event `start` on, in pieces that fit in memory."""
+        ...
+
+
+def as_conditions(conditions: ArrayLike | Events | Mapping[str, ArrayLike], schema: Schema) -> NDArray[np.float32]:
+    """Bring conditions into the matrix (n, schema.condition_width), checked.
+
+    Parameters
+    ----------
+    conditions : Events, mapping or array
+        Events lend their own conditions; a mapping gives arrays by block name; an array has shape
+        (n, k), or (n,) where there is one condition column.
+
+    Raises
+    ------
+    DataError
+        If the shape does not fit or a value is not finite.
+
+    Examples
+    --------
+    >>> from facsim import Block, Schema
+    >>> as_conditions([10.0, 20.0], Schema((), (Block("energy"),))).shape
+    (2, 1)
+    """
+    names = [b.name for b in schema.conditions]
+    if isinstance(conditions, Events):
+        conditions = {n: conditions[n] for n in names}
+    if isinstance(conditions, Mapping):
+        if set(conditions) != set(names):
+            msg = f"conditions are {sorted(conditions)}, the schema asks for {names}"
+            raise DataError(msg)
+        columns = [np.asarray(conditions[b.name], np.float32).reshape(-1, b.size) for b in schema.conditions]
+        conditions = np.concatenate(columns, axis=1)
+    matrix = np.asarray(conditions, np.float32)
+    if matrix.ndim == 1 and schema.condition_width == 1:
+        matrix = matrix[:, None]
+    if matrix.ndim != 2 or matrix.shape[1] != schema.condition_width:
+        msg = f"conditions have shape {matrix.shape}, expected (n, {schema.condition_width}) for {names}"
+        raise DataError(msg)
+    if not np.isfinite(matrix).all():
+        row = int(np.argwhere(~np.isfinite(matrix))[0, 0])
+        msg = f"conditions of event {row} are {matrix[row]}: not finite"
+        raise DataError(msg)
+    return matrix
+
+
+def noise(seed: int, shard: int, size: int, width: int) -> NDArray[np.float32]:
+    """Standard normal noise (size, width) for the first `size` events of a shard; depends on (seed, shard) only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> np.array_equal(noise(1, 0, 5, 3), noise(1, 0, 9, 3)[:5])
+    True
+    """
+    generator = np.random.default_rng([seed, shard])
+    return generator.standard_normal((size, width), dtype=np.float32)
+
+
+def parse_range(text: str | float) -> tuple[float, float, str]:
+    """Read ``"50"``, ``"1:100"`` or ``"log:1:100"`` into (low, high, ``"fixed" | "flat" | "log"``).
+
+    Raises
+    ------
+    DataError
+        If the text is none of these, or the range is empty or not positive.
+    """
+    words = str(text).split(":")
+    law = "flat"
+    if words[0] == "log":
+        law, words = "log", words[1:]
+    try:
+        values = [float(w) for w in words]
+    except ValueError:
+        values = []
+    if len(values) == 1 and law == "flat" and np.isfinite(values[0]) and values[0] > 0:
+        return values[0], values[0], "fixed"
+    if len(values) == 2 and np.isfinite(values).all() and 0 < values[0] < values[1]:
+        return values[0], values[1], law
+    msg = f"range '{text}': write one positive number (50), low:high (1:100) or log:low:high (log:1:100)"
+    raise DataError(msg)
+
+
+def flat(text: str | float, n: int, seed: int) -> NDArray[np.float32]:
+    """Draw n numbers from the range `text` (see `parse_range`).
+
+    Examples
+    --------
+    >>> flat("1:100", 3, seed=0).shape
+    (3,)
+    """
+    low, high, law = parse_range(text)
+    u = np.random.default_rng([seed, 0x0C04D]).random(n)
+    drawn = low * (high / low) ** u if law == "log" else low + (high - low) * u
+    return drawn.astype(np.float32)
