@@ -15,6 +15,7 @@ __all__ = [
     "CapabilityError",
     "CheckpointError",
     "DataError",
+    "ExportError",
     "FacsimError",
     "FileFormatError",
     "MissingData",
@@ -53,6 +54,10 @@ class FileFormatError(FacsimError, OSError):
 
 class CheckpointError(FacsimError, OSError):
     """A run folder or model file that cannot be restored."""
+
+
+class ExportError(FacsimError, RuntimeError):
+    """A model that cannot be written as one ONNX file, or whose file does not do what the model does."""
 
 
 class RecipeError(FacsimError, ValueError):

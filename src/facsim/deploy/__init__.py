@@ -1,1 +1,6 @@
-"""deploy."""
+"""Hand a fitted model to others: one ONNX file, proven equal, with its speed beside the simulator's."""
+
+from facsim.deploy.agreement import Agreement
+from facsim.deploy.writer import export
+
+__all__ = ["Agreement", "export"]

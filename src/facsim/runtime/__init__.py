@@ -1,1 +1,5 @@
-"""runtime."""
+"""Run an exported model with numpy and onnxruntime alone; torch is not needed."""
+
+from facsim.runtime.model import FORMAT, RuntimeModel, load
+
+__all__ = ["FORMAT", "RuntimeModel", "load"]
