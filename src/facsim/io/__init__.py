@@ -1,1 +1,11 @@
-"""io."""
+"""Files of events: `read`, `write`, and `open` and `create` for samples larger than memory.
+
+Layouts are recognised by content; see `layouts` for their names. One module per layout.
+"""
+
+from facsim.io.reader import Reader
+from facsim.io.registry import layouts
+from facsim.io.verbs import create, open, read, write  # noqa: A004 - used as facsim.io.open
+from facsim.io.writer import Writer
+
+__all__ = ["Reader", "Writer", "create", "layouts", "open", "read", "write"]

@@ -1,0 +1,140 @@
+"""What a file holds, and what of it the caller wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from facsim.errors import DataError, FileFormatError, SchemaMismatch, nearest
+from facsim.schema import Block, Schema
+
+__all__ = ["ATTRS", "LAYOUT", "RESERVED", "SCHEMA", "WEIGHTS", "Contents", "Pick"]
+
+SCHEMA = "facsim_schema"  # JSON of the schema
+ATTRS = "facsim_attrs"  # JSON of the attributes, where the format has no attributes of its own
+LAYOUT = "facsim_layout"  # name of the layout, where keys alone cannot tell
+WEIGHTS = "weights"
+RESERVED = frozenset({SCHEMA, ATTRS, LAYOUT, WEIGHTS})
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The caller's choice of blocks by name; None leaves it to the file.
+
+    Parameters
+    ----------
+    features : sequence of str or "all", optional
+        Feature blocks, in this order. ``"all"`` takes every feature block of the file.
+    conditions : sequence of str, optional
+        Condition blocks, in this order.
+    weights : str, optional
+        Block with one number per event to use as weight.
+    tree : str, optional
+        Which tree of a ROOT file.
+    """
+
+    features: Sequence[str] | None = None
+    conditions: Sequence[str] | None = None
+    weights: str | None = None
+    tree: str | None = None
+
+    def __post_init__(self) -> None:
+        for argument in ("features", "conditions"):
+            value = getattr(self, argument)
+            if isinstance(value, str) and (argument, value) != ("features", "all"):
+                msg = f"{argument}='{value}': give a list of names, ['{value}']"
+                raise DataError(msg)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything in a file that can become a block of events.
+
+    Parameters
+    ----------
+    events : int
+        Number of events.
+    blocks : tuple of Block
+        Everything that can be picked, features and conditions alike.
+    features : tuple of str
+        Names of the feature blocks.
+    conditions : tuple of str
+        Names of the condition blocks.
+    default : tuple of str, optional
+        Feature blocks that are read if the caller does not choose; all features by default.
+    weights : str, optional
+        Key of the weights, if the file has any.
+    detector : str
+        Label of the schema.
+    attrs : mapping
+        Free attributes, such as the provenance.
+    """
+
+    events: int
+    blocks: tuple[Block, ...]
+    features: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
+    default: tuple[str, ...] | None = None
+    weights: str | None = None
+    detector: str = ""
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, schema: Schema, events: int, **rest: Any) -> Contents:
+        """Contents of a file with a known schema."""
+        return cls(
+            events,
+            schema.features + schema.conditions,
+            tuple(b.name for b in schema.features),
+            tuple(b.name for b in schema.conditions),
+            detector=schema.detector,
+            **rest,
+        )
+
+    @classmethod
+    def plain(cls, events: int, shapes: Mapping[str, tuple[int, ...]], pick: Pick, **rest: Any) -> Contents:
+        """Contents of a file without a schema: every numeric column is a feature of kind real, unless picked."""
+        blocks = tuple(Block(name, shape) for name, shape in shapes.items())
+        taken = {*(pick.conditions or ()), pick.weights}
+        return cls(events, blocks, tuple(n for n in shapes if n not in taken), tuple(pick.conditions or ()), **rest)
+
+    def choose(self, pick: Pick, origin: str) -> tuple[Schema, str | None]:
+        """Schema of the chosen blocks, and the key of the weights.
+
+        Raises
+        ------
+        SchemaMismatch
+            For an unknown name, with the nearest known one.
+        DataError
+            If a block is asked for twice, or the weights are not one number per event.
+        FileFormatError
+            If nothing is left to read.
+        """
+        by_name = {b.name: b for b in self.blocks}
+        conditions = self.conditions if pick.conditions is None else tuple(pick.conditions)
+        if pick.features is None:
+            features = self.features if self.default is None else self.default
+        else:
+            features = self.features if pick.features == "all" else tuple(pick.features)
+        if pick.features is None or pick.features == "all":
+            features = tuple(n for n in features if n not in {*conditions, pick.weights})
+        weights = self.weights if pick.weights is None else pick.weights
+        for name in (*features, *conditions, *((pick.weights,) if pick.weights else ())):
+            if name not in by_name and not (name == pick.weights == self.weights):
+                msg = f"{origin}: no block '{name}'; there are {list(by_name)}.{nearest(name, by_name)}"
+                raise SchemaMismatch(msg)
+        if len({*features, *conditions}) < len(features) + len(conditions):
+            msg = f"{origin}: each block can be read once, asked for features {features} and conditions {conditions}"
+            raise DataError(msg)
+        if weights in by_name and by_name[weights].size != 1:
+            msg = f"{origin}: weights='{weights}' has shape {by_name[weights].shape}; weights are one number per event"
+            raise DataError(msg)
+        if not features and self.features:
+            msg = f"{origin}: no feature is left beside conditions {conditions} and weights {weights}; choose fewer"
+            raise DataError(msg)
+        if not features and not conditions:
+            msg = f"{origin}: holds no numeric column that could be an event's feature"
+            raise FileFormatError(msg)
+        chosen = tuple(by_name[n] for n in features), tuple(by_name[n] for n in conditions)
+        return Schema(*chosen, self.detector), weights
