@@ -1,1 +1,21 @@
-"""models."""
+"""Families of generative models; each registers itself and passes the common laws."""
+
+from facsim.models.base import Batch, ModelConfig, Surrogate, families, family, load, register
+from facsim.models.draw import Draw
+from facsim.models.gan import GAN, GANConfig
+from facsim.models.matching import FlowMatching, FlowMatchingConfig
+
+__all__ = [
+    "GAN",
+    "Batch",
+    "Draw",
+    "FlowMatching",
+    "FlowMatchingConfig",
+    "GANConfig",
+    "ModelConfig",
+    "Surrogate",
+    "families",
+    "family",
+    "load",
+    "register",
+]

@@ -1,1 +1,6 @@
-"""nets."""
+"""Building blocks of networks."""
+
+from facsim.nets.embedding import TimeEmbedding
+from facsim.nets.residual import ConditionedMLP
+
+__all__ = ["ConditionedMLP", "TimeEmbedding"]

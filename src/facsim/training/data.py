@@ -1,0 +1,158 @@
+"""Encoded events at random access: in memory where they fit, else in a file of the run folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facsim.errors import DataError
+from facsim.events import Events
+from facsim.files import atomic
+from facsim.models import Batch, Surrogate
+from facsim.transforms import Code
+
+__all__ = ["Rows", "TrainingData", "encode"]
+
+
+class Rows(Protocol):
+    """Rows of float32 numbers at random access."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The rows (m, columns), in the order asked for."""
+        ...
+
+
+class _Memory:
+    def __init__(self, parts: Iterable[NDArray[np.float32]]) -> None:
+        self.values = np.concatenate(list(parts))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.values[rows]
+
+
+class _File:
+    """Rows in a file, read one by one: mapped memory would count as ours once touched, and soon all of it would be."""
+
+    def __init__(self, path: Path, parts: Iterable[NDArray[np.float32]]) -> None:
+        self.columns = self.count = 0
+        with atomic(path) as temporary, temporary.open("wb") as sink:
+            for part in parts:
+                sink.write(np.ascontiguousarray(part).tobytes())
+                self.columns, self.count = part.shape[1], self.count + len(part)
+        self.handle = os.open(path, os.O_RDONLY)
+        path.unlink()  # the space is given back when the process ends, however it ends
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        size = 4 * self.columns
+        pieces = [os.pread(self.handle, size, int(row) * size) for row in rows]
+        return np.frombuffer(b"".join(pieces), np.float32).reshape(len(rows), self.columns)
+
+
+def encode(model: Surrogate, source: Iterable[Events], total: int, megabytes: int, scratch: Path) -> Rows:
+    """Encode all events of `source` once, into memory or, where they need more than `megabytes`, into a file.
+
+    A row holds low and high latent numbers, the conditions, and the weight.
+    """
+
+    def parts() -> Iterable[NDArray[np.float32]]:
+        for events in source:
+            given = torch.from_numpy(events.conditions)
+            with torch.inference_mode():
+                code = model.transform.encode(torch.from_numpy(events.features), given)
+            weights = np.ones(len(events), np.float32) if events.weights is None else events.weights
+            yield np.column_stack([code.low, code.high, events.conditions, weights]).astype(np.float32)
+
+    columns = 2 * model.transform.width + model.schema.condition_width + 1
+    if 4 * columns * total <= megabytes * 2**20:
+        return _Memory(parts())
+    return _File(scratch / f".encoded.{os.getpid()}.f32", parts())
+
+
+class TrainingData:
+    """Batches by step number: a batch depends on (seed, step) alone, so that nothing must be saved to resume.
+
+    Parameters
+    ----------
+    rows : Rows
+        Encoded events.
+    model : Surrogate
+        Whose transform encoded them.
+    images : array (m, width)
+        Mirror images of the features to choose from at random (the identity alone for none).
+    batch, seed : int
+        Events per process and step; seed of the order.
+    rank, world : int, optional
+        This process and the number of processes: together they take ``batch * world`` events, each its own part.
+    device : torch.device, optional
+        Where batches are put.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        model: Surrogate,
+        images: NDArray[np.int64],
+        batch: int,
+        seed: int,
+        *,
+        rank: int = 0,
+        world: int = 1,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if len(rows) == 0:
+            msg = "no event is left to train on: give more events, or a smaller validation_fraction"
+            raise DataError(msg)
+        self.rows, self.seed, self.rank, self.world, self.device = rows, seed, rank, world, device
+        self.width, self.given = model.transform.width, model.schema.condition_width
+        self.batch = batch
+        self.images = torch.from_numpy(np.stack([model.transform.mirror(i) for i in images]))
+        self._epoch: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+        everything = np.concatenate(
+            [rows.take(np.arange(a, min(a + 4096, len(rows))))[:, -1:] for a in range(0, len(rows), 4096)]
+        )
+        self.mean_weight = float(everything.mean(dtype=np.float64))
+        if self.mean_weight <= 0:
+            msg = f"the weights add up to {everything.sum():g}; a training needs a positive sum"
+            raise DataError(msg)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, step: int) -> Batch:
+        """Batch of a step, or this process's part of it."""
+        together = self.batch * self.world
+        rows = self._order(np.arange(step * together, (step + 1) * together))
+        own = slice(self.rank * self.batch, (self.rank + 1) * self.batch)
+        values = torch.from_numpy(self.rows.take(rows[own]))
+        low, high, given, weights = torch.split(values, [self.width, self.width, self.given, 1], dim=1)
+        if len(self.images) > 1:
+            choice = np.random.default_rng([self.seed, step, 1]).integers(len(self.images), size=together)[own]
+            image = self.images[torch.from_numpy(choice)]
+            low, high = low.gather(1, image), high.gather(1, image)
+        low, high, given, weights = (t.to(self.device) for t in (low, high, given, weights[:, 0] / self.mean_weight))
+        return Batch(Code(low, high), given, weights)
+
+    def _order(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows at places of an endless sequence of shuffled epochs."""
+        epochs, within = np.divmod(places, len(self.rows))
+        out = np.empty(len(places), np.int64)
+        for epoch in np.unique(epochs):
+            if self._epoch[0] != epoch:
+                shuffled = np.random.default_rng([self.seed, int(epoch), 0]).permutation(len(self.rows))
+                self._epoch = (int(epoch), shuffled)
+            out[epochs == epoch] = self._epoch[1][within[epochs == epoch]]
+        return out

@@ -1,0 +1,232 @@
+"""From a file of events to a run folder with a trained model."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import facsim
+from facsim import io
+from facsim.detectors.mirrors import mirror_images, symmetric
+from facsim.errors import CheckpointError, DataError
+from facsim.events import Events, concatenate
+from facsim.files import write_json
+from facsim.models import ModelConfig, Surrogate, family, load
+from facsim.training.data import TrainingData, encode
+from facsim.training.loop import optimisers_of, train
+from facsim.training.processes import joined
+from facsim.training.settings import TrainingSettings
+from facsim.training.state import STATE_FILE, TrainingState
+from facsim.training.validation import Validation
+
+__all__ = ["fit_model"]
+
+log = logging.getLogger(__name__)
+
+PIECE = 2048  # events read and encoded at once
+
+
+def fit_model(
+    data: str | os.PathLike[str] | Events,
+    family_name: str,
+    config: ModelConfig,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    resume: bool = False,
+    recipe: dict[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Surrogate:
+    """Fit a family to events; returns the best checkpoint by validation.
+
+    Parameters
+    ----------
+    data : path or Events
+        A file is streamed: it may be larger than memory.
+    family_name : str
+        See `facsim.models.families`.
+    config, settings
+        Hyper-parameters and training settings.
+    folder : Path
+        Run folder: gets ``model.safetensors``, ``state.safetensors``, ``run.json``, ``log.csv`` and ``tensorboard/``.
+    resume : bool
+        Go on from the folder's state. Settings and data must be the same, but for ``steps`` of a finished run.
+    recipe : dict, optional
+        Recorded in ``run.json`` and in the model's provenance.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds a run and `resume` is not set, or holds another run than the one to resume.
+    DataError
+        If the events are empty, not finite or negative.
+    """
+    torch_device = _device(settings.device)
+    source = _Source(data)
+    record = {
+        "facsim_version": facsim.__version__,
+        "family": family_name,
+        "recipe": recipe or {},
+        "config": config.model_dump(),
+        "training": settings.model_dump(),
+        "data": source.record,
+    }
+    with joined() as processes, _threads(settings.threads):
+        if processes.first:
+            _claim(folder, record, resume=resume)
+        processes.wait()
+        training, held_out = source.split(settings.validation_fraction, settings.seed)
+        first = source.take(training[: settings.fit_events])
+        images = _images(first, settings.mirror)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            model = family(family_name)(source.schema, config)
+        # As many mirror images of as many events as the budget allows, so that both are represented equally.
+        some = first[: max(1, settings.fit_events // len(images))]
+        model.prepare(concatenate([_mirrored(some, image) for image in images]))
+        _set_range(model, source)
+        model.provenance = record | {"events": len(training), "images": len(images)}
+        rows = encode(model, source.pieces(training), len(training), settings.memory, folder)
+        model.to(torch_device)
+        state = TrainingState(model, optimisers_of(model, settings))
+        if resume and (folder / STATE_FILE).is_file():
+            state.load(folder)
+        batches = TrainingData(
+            rows,
+            model,
+            images,
+            settings.batch,
+            settings.seed,
+            rank=processes.rank,
+            world=processes.world,
+            device=torch_device,
+        )
+        validation = Validation(source.take(held_out[: settings.validation_events]), settings.seed)
+        train(state, batches, validation, settings, folder, processes=processes, progress=progress)
+        processes.wait()
+        return load(folder)
+
+
+class _Source:
+    """Events of a file or in memory, by index."""
+
+    def __init__(self, data: str | os.PathLike[str] | Events) -> None:
+        self.data = data
+        if isinstance(data, Events):
+            data.check("events")
+            self.schema, self.count = data.schema, len(data)
+            self.record: dict[str, Any] = {"events": len(data), "sha256": _digest(data)}
+        else:
+            with io.open(data) as reader:
+                self.schema, self.count = reader.schema, len(reader)
+                self.record = {"file": Path(data).name, "events": self.count, "bytes": Path(data).stat().st_size}
+                self.record["sha256"] = _digest(reader.read(0, min(self.count, 256)))
+        if self.count < 2:
+            msg = f"{self.record.get('file', 'the sample')} has {self.count} events; a fit needs at least 2"
+            raise DataError(msg)
+
+    def split(self, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows to train on and rows to validate on, each in random order."""
+        order = np.random.default_rng([seed, 0x5EED]).permutation(self.count)
+        held = min(max(1, round(fraction * self.count)), self.count - 1)
+        return order[held:], order[:held]
+
+    def take(self, rows: NDArray[np.int64]) -> Events:
+        """Events of the given rows, in the file's order."""
+        return concatenate(self.pieces(rows))
+
+    def pieces(self, rows: NDArray[np.int64]) -> Iterator[Events]:
+        """The same in pieces, checked."""
+        wanted = np.zeros(self.count, bool)
+        wanted[rows] = True
+        if isinstance(self.data, Events):
+            for start in range(0, self.count, PIECE):
+                here = np.flatnonzero(wanted[start : start + PIECE]) + start
+                if len(here):
+                    yield self.data[here]
+            return
+        with io.open(self.data) as reader:
+            start = 0
+            for events in reader.batches(PIECE):
+                here = wanted[start : start + len(events)]
+                start += len(events)
+                if here.any():
+                    yield events[here].check(str(self.data))
+
+
+def _digest(events: Events) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(events.features).tobytes())
+    digest.update(np.ascontiguousarray(events.conditions).tobytes())
+    return digest.hexdigest()
+
+
+def _claim(folder: Path, record: dict[str, Any], *, resume: bool) -> None:
+    """Write the record of a new run, or compare it with that of the run to resume."""
+    import json
+
+    file = folder / "run.json"
+    if not file.exists():
+        write_json(file, record)
+        return
+    if not resume:
+        msg = f"{folder} holds a run already: give another folder, or --resume to continue it"
+        raise CheckpointError(msg)
+    known = json.loads(file.read_text(encoding="utf-8"))
+    new = json.loads(json.dumps(record))
+    for group in ("family", "config", "training", "data"):
+        if known.get(group) != new[group]:
+            keys = [group]
+            if isinstance(new[group], dict):
+                keys = [f"{group}.{k}" for k in new[group] if known.get(group, {}).get(k) != new[group][k]]
+            msg = f"{folder}: cannot resume, since {', '.join(keys)} differ from the run there. Give another folder"
+            raise CheckpointError(msg)
+
+
+def _images(events: Events, mirror: str) -> NDArray[np.int64]:
+    """Mirror images to train with."""
+    images = mirror_images(events.schema)
+    if mirror == "off" or len(images) == 1:
+        return images[:1]
+    if mirror == "auto" and not all(symmetric(events, image) for image in images[1:]):
+        log.info("the events are not symmetric under the detector's mirror images: training on them as they are")
+        return images[:1]
+    return images
+
+
+def _mirrored(events: Events, image: NDArray[np.int64]) -> Events:
+    return Events(events.features[:, image], events.conditions, events.schema, events.weights)
+
+
+def _set_range(model: Surrogate, source: _Source) -> None:
+    """Range of the conditions over all events, not only over those that the transform saw."""
+    if not source.schema.condition_width:
+        return
+    low, high = model.low, model.high
+    for events in source.pieces(np.arange(source.count)):
+        low.copy_(torch.minimum(low, torch.from_numpy(events.conditions.min(0))))
+        high.copy_(torch.maximum(high, torch.from_numpy(events.conditions.max(0))))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,156 @@
+"""The training loop, whole."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from facsim.errors import TrainingError
+from facsim.models import Draw, Surrogate
+from facsim.training.data import TrainingData
+from facsim.training.logs import Log
+from facsim.training.processes import Processes
+from facsim.training.settings import TrainingSettings
+from facsim.training.state import TrainingState
+from facsim.training.validation import Validation
+
+__all__ = ["optimisers_of", "train"]
+
+log = logging.getLogger(__name__)
+
+
+def optimisers_of(model: Surrogate, settings: TrainingSettings) -> dict[str, torch.optim.Optimizer]:
+    """One AdamW per player."""
+    return {
+        player: torch.optim.AdamW(
+            parameters,
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        for player, parameters in model.players().items()
+    }
+
+
+def train(
+    state: TrainingState,
+    data: TrainingData,
+    validation: Validation,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    processes: Processes,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Train from ``state.step`` to ``settings.steps``; the best checkpoint by validation is left in `folder`.
+
+    Everything random depends on (seed, step), so a training that was stopped and resumed from its state gives the
+    same numbers as one that was not, bit for bit on the same machine.
+
+    Raises
+    ------
+    TrainingError
+        If a loss or a gradient is not finite: names player, step and figures; the best checkpoint is kept.
+    KeyboardInterrupt
+        After writing a resumable state.
+    """
+    model = state.model.train()
+    players = model.players()
+    with Log(folder, state.step, enabled=processes.first) as logs:
+        with _stop_request() as stop:
+            while state.step < settings.steps and not stop:
+                rate = learning_rate(state.step, settings)
+                batch = data[state.step]
+                draw = Draw(settings.seed, state.step, rank=processes.rank, world=processes.world, device=data.device)
+                for player, loss, figures in model.turns(batch, state.step, draw):
+                    optimiser, parameters = state.optimisers[player], players[player]
+                    optimiser.param_groups[0]["lr"] = rate
+                    gradients = list(torch.autograd.grad(loss, parameters))
+                    processes.average(gradients)
+                    for parameter, gradient in zip(parameters, gradients, strict=True):
+                        parameter.grad = gradient
+                    norm = nn.utils.clip_grad_norm_(parameters, settings.clip, foreach=True)
+                    if not math.isfinite(norm):
+                        raise TrainingError(_diagnosis(player, state, rate, figures, folder))
+                    optimiser.step()
+                    logs.note(player, figures, norm)
+                state.step += 1
+                state.update_average(settings.ema)
+
+                done = state.step == settings.steps
+                if done or state.step % settings.validate_every == 0:
+                    _validate(state, validation, logs, folder, processes)
+                if state.step % 100 == 0 or done:
+                    logs.write(state.step, rate)
+                if processes.first and (done or state.step % settings.checkpoint_every == 0):
+                    state.save(folder)
+                if progress:
+                    progress(state.step, settings.steps)
+        if stop:
+            if processes.first:
+                state.save(folder)
+            log.warning("interrupted after step %d; the state is saved, continue with --resume", state.step)
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _stop_request() -> Iterator[list[int]]:
+    """Collect Ctrl-C instead of being cut off by it: a step is finished, and the state saved, before the end."""
+    requests: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield requests
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: requests.append(number))
+    try:
+        yield requests
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def learning_rate(step: int, settings: TrainingSettings) -> float:
+    """Linear warm-up, then a cosine down to ``final_rate`` of the highest rate.
+
+    Examples
+    --------
+    >>> settings = TrainingSettings(steps=1000, warmup=100, learning_rate=1.0, final_rate=0.0)
+    >>> learning_rate(49, settings), round(learning_rate(500, settings), 3)
+    (0.5, 0.5)
+    """
+    cosine = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+    warm = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
+    return settings.learning_rate * warm * (settings.final_rate + (1 - settings.final_rate) * cosine)
+
+
+def _validate(state: TrainingState, validation: Validation, logs: Log, folder: Path, processes: Processes) -> None:
+    """Score the averaged weights and keep them if they are the best so far."""
+    if processes.first:
+        with state.averaged() as model:
+            score = validation(model)
+            if score < state.best:
+                state.best = score
+                model.provenance |= {"step": state.step, "validation": score}
+                model.save(folder)
+        logs.note("validation", {"distance": score, "best": state.best})
+    processes.wait()
+
+
+def _diagnosis(player: str, state: TrainingState, rate: float, figures: dict[str, torch.Tensor], folder: Path) -> str:
+    shown = ", ".join(f"{k} {float(v):g}" for k, v in figures.items())
+    kept = (
+        f"the best checkpoint so far (distance {state.best:.4f}) is kept in {folder}"
+        if state.best < float("inf")
+        else "no checkpoint was validated yet"
+    )
+    return (
+        f"step {state.step}: gradient of '{player}' is not finite ({shown}; learning rate {rate:g}); {kept}.\n"
+        "  Lower training.learning_rate or training.clip, or look for extreme values with: facsim info FILE"
+    )

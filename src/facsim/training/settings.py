@@ -1,0 +1,54 @@
+"""What can be set about a training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["TrainingSettings"]
+
+
+class TrainingSettings(BaseModel):
+    """Settings of the training loop, with the defaults of flow matching on showers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(30_000, ge=1)
+    """Optimiser steps."""
+    batch: int = Field(256, ge=1)
+    """Events per step and process."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Highest learning rate, reached after the warm-up."""
+    final_rate: float = Field(0.01, ge=0, le=1)
+    """Share of it that is left at the end of the cosine."""
+    warmup: int = Field(500, ge=0)
+    """Steps of linear warm-up."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """Adam's decay rates."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101)."""
+    clip: float = Field(1.0, gt=0)
+    """Largest norm of a player's gradient."""
+    ema: float = Field(0.9995, ge=0, lt=1)
+    """Decay of the moving average of the weights, which is what is validated and kept."""
+    mirror: Literal["auto", "on", "off"] = "auto"
+    """Show the networks mirror images of showers too: ``auto`` does where geometry and data are symmetric."""
+    validation_fraction: float = Field(0.1, gt=0, lt=1)
+    """Share of the events that is held out."""
+    validation_events: int = Field(1000, ge=1)
+    """Held-out events that a validation uses at most."""
+    validate_every: int = Field(2000, ge=1)
+    """Steps between validations."""
+    checkpoint_every: int = Field(1000, ge=1)
+    """Steps between resumable states."""
+    fit_events: int = Field(20_000, ge=1)
+    """Events (with mirror images) that the transform is fitted to at most."""
+    memory: int = Field(512, ge=0)
+    """Megabytes of encoded events to hold in memory; more are kept in the run folder and read from there."""
+    seed: int = Field(0, ge=0)
+    """Of initial weights, order and noise."""
+    threads: int = Field(1, ge=1)
+    """Threads of matrix products."""
+    device: str = "auto"
+    """``cpu``, ``cuda`` or ``auto``."""
