@@ -1,1 +1,38 @@
-"""metrics."""
+"""Distances and tests between two samples: seeded, and with signed event weights where the quantity can take them.
+
+Every docstring says what two samples of one truth give on average; `floor` measures it. Distances of one observable are
+in `DISTANCES`; `high_level_auc` and `low_level_auc` let a classifier look for what observables one by one do not show.
+"""
+
+from facsim.metrics.binned import equal_population_edges, separation_power
+from facsim.metrics.classifier import ClassifierResult, FoldResult
+from facsim.metrics.cumulative import KSResult, ks, ks_statistic, wasserstein
+from facsim.metrics.distances import DISTANCES, Distance, compare
+from facsim.metrics.floors import Floor, floor
+from facsim.metrics.high_level import high_level_auc
+from facsim.metrics.low_level import low_level_auc
+from facsim.metrics.roc import AUC, auc, calibrate, jsd
+from facsim.metrics.samples import effective_size
+
+__all__ = [
+    "AUC",
+    "DISTANCES",
+    "ClassifierResult",
+    "Distance",
+    "Floor",
+    "FoldResult",
+    "KSResult",
+    "auc",
+    "calibrate",
+    "compare",
+    "effective_size",
+    "equal_population_edges",
+    "floor",
+    "high_level_auc",
+    "jsd",
+    "ks",
+    "ks_statistic",
+    "low_level_auc",
+    "separation_power",
+    "wasserstein",
+]

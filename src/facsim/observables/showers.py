@@ -21,6 +21,8 @@ from facsim.schema import Block, Grid
 __all__ = [
     "BRIGHTEST",
     "brightest",
+    "cell_energies",
+    "chunks",
     "depth_width",
     "e_ratio",
     "extended_observables",
@@ -103,8 +105,8 @@ def layer_energies(events: Events, *, threshold: float | None = None) -> Array:
     """Energy of every layer, (n, layers), MeV, summed in float64; `threshold` as in `observables`."""
     out = np.zeros((len(events), len(events.schema.layers)))
     for column, block in enumerate(events.schema.layers):
-        for rows in _chunks(len(events), block.size):
-            out[rows, column] = _cells(events, block, rows, threshold).sum(axis=1)
+        for rows in chunks(len(events), block.size):
+            out[rows, column] = cell_energies(events, block, rows, threshold).sum(axis=1)
     return out
 
 
@@ -152,8 +154,8 @@ def _base(events: Events, block: Block, threshold: float | None) -> dict[str, Ar
     names = ("occupancy", f"width_{axis}", "E_ratio")
     out = {name: np.zeros(len(events)) for name in names}
     positions = _positions(block, (axis,))
-    for rows in _chunks(len(events), block.size):
-        cells = _cells(events, block, rows, threshold)
+    for rows in chunks(len(events), block.size):
+        cells = cell_energies(events, block, rows, threshold)
         width = lateral_moments(cells, positions)[1][:, 0]
         for name, values in zip(names, (occupancy(cells), width, e_ratio(brightest(cells, 2))), strict=True):
             out[name][rows] = values
@@ -165,8 +167,8 @@ def _more(events: Events, block: Block, threshold: float | None) -> dict[str, Ar
     axes = _axes(block)
     positions = _positions(block, axes)
     table = np.zeros((BRIGHTEST + 2 * len(axes), len(events)))
-    for rows in _chunks(len(events), block.size):
-        cells = _cells(events, block, rows, threshold)
+    for rows in chunks(len(events), block.size):
+        cells = cell_energies(events, block, rows, threshold)
         bright = per_energy(brightest(cells, BRIGHTEST), cells.sum(axis=1, keepdims=True))
         table[:, rows] = np.hstack([bright, *lateral_moments(cells, positions)]).T
     names = (
@@ -206,13 +208,14 @@ def _in_mev(block: Block) -> float:
     return MEV[block.unit]
 
 
-def _chunks(n: int, cells: int) -> Iterator[slice]:
+def chunks(n: int, cells: int) -> Iterator[slice]:
+    """Row ranges of n events that keep one layer of that many cells in the cache."""
     step = max(1, CHUNK_VALUES // cells)
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
-def _cells(events: Events, block: Block, rows: slice, threshold: float | None) -> Array:
-    """Cells of one layer, (rows, cells), MeV, float64, those below the threshold set to 0."""
+def cell_energies(events: Events, block: Block, rows: slice = slice(None), threshold: float | None = None) -> Array:
+    """Cells of one layer as the observables see them: (rows, cells), MeV, float64, 0 below the threshold."""
     if threshold is not None and not threshold >= 0:
         msg = f"threshold={threshold}: must be an energy in MeV, at least 0"
         raise DataError(msg)

@@ -1,0 +1,158 @@
+"""Distances between the cumulative distributions of two one-dimensional samples, with signed event weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facsim.metrics.samples import Array, as_sample, as_weights
+
+__all__ = ["KSResult", "Side", "cumulative", "ks", "ks_statistic", "wasserstein"]
+
+
+def wasserstein(p: ArrayLike, q: ArrayLike, *, wp: ArrayLike | None = None, wq: ArrayLike | None = None) -> float:
+    r"""Wasserstein-1 (earth mover's) distance.
+
+    .. math:: W_1 = \int |F_p(x) - F_q(x)|\, dx
+
+    Parameters
+    ----------
+    p, q : array (n,), (m,)
+        Samples, same unit.
+    wp, wq : array, optional
+        Event weights of any normalisation with a positive sum; may be negative (sWeights).
+
+    Returns
+    -------
+    float
+        In the unit of the samples; a pure shift by d gives d. For two samples of the same truth the mean is
+        :math:`\sqrt{\tfrac{2}{\pi}(\tfrac1n + \tfrac1m)} \int \sqrt{F(1 - F)}\,dx`, for a Gaussian
+        :math:`1.29\,\sigma \sqrt{1/n + 1/m}`; with weights n becomes the effective size.
+
+    Raises
+    ------
+    DataError, WeightError
+        If a sample is empty or not finite, or a sum of weights is not positive.
+
+    Notes
+    -----
+    Vallender 1974. With signed weights F need not rise; the integral stays well defined. Blind to correlations, and
+    ruled by the tails where they are long.
+
+    Examples
+    --------
+    >>> wasserstein([0.0, 1.0], [2.0, 3.0])
+    2.0
+    """
+    values, difference, _ = cumulative(p, q, wp, wq)
+    return float(np.sum(np.abs(difference[:-1]) * np.diff(values)))
+
+
+@dataclass(frozen=True)
+class KSResult:
+    """Kolmogorov-Smirnov test: the largest difference of the cumulative distributions, and its p-value."""
+
+    statistic: float
+    pvalue: float
+
+
+def ks(
+    p: ArrayLike,
+    q: ArrayLike,
+    *,
+    wp: ArrayLike | None = None,
+    wq: ArrayLike | None = None,
+    seed: int = 0,
+    replicas: int = 1000,
+) -> KSResult:
+    r"""Kolmogorov-Smirnov test of two samples.
+
+    .. math:: D = \sup_x |F_p(x) - F_q(x)|
+
+    Parameters
+    ----------
+    p, q : array (n,), (m,)
+        Samples, same unit.
+    wp, wq : array, optional
+        Event weights with a positive sum; may be negative (sWeights).
+    seed, replicas : int
+        Of the multiplier bootstrap that gives the p-value of weighted samples; its smallest value is 1/(replicas + 1).
+
+    Returns
+    -------
+    KSResult
+        The statistic is 0 for equal and 1 for disjoint samples; for two samples of one truth its mean is
+        :math:`0.869 \sqrt{1/n + 1/m}` (less for discrete values). The p-value is then flat between 0 and 1
+        (nearer to 1 for discrete values).
+
+    Raises
+    ------
+    DataError, WeightError
+        If a sample is empty or not finite, or a sum of weights is not positive.
+
+    Notes
+    -----
+    Without weights the p-value is Kolmogorov's with n m / (n + m) events. With weights that depend on x no such formula
+    holds (background subtraction moves the errors to where the background was), so the difference is simulated:
+    :math:`\sum_i g_i w_i (1[x_i \le x] - F(x))` with g standard normal, per sample (multiplier central limit theorem,
+    van der Vaart and Wellner, chapter 2.9). Copies of events count as information; weights do not.
+
+    Examples
+    --------
+    >>> ks([0.0, 1.0, 2.0, 3.0], [10.0, 11.0, 12.0, 13.0]).statistic
+    1.0
+    """
+    from scipy import stats
+
+    values, difference, sides = cumulative(p, q, wp, wq)
+    statistic = float(np.abs(difference).max())
+    if wp is None and wq is None:
+        n, m = len(sides[0].positions), len(sides[1].positions)
+        pvalue = float(stats.kstwo.sf(statistic, max(1, round(n * m / (n + m)))))
+        return KSResult(statistic, pvalue)
+    generator = np.random.default_rng(seed)
+    above = 0
+    for _ in range(replicas):
+        noise = np.zeros(len(values))
+        for side in sides:
+            kicks = generator.standard_normal(len(side.positions)) * side.weights
+            noise += np.cumsum(np.bincount(side.positions, kicks, len(values))) - kicks.sum() * side.cumulative
+        above += bool(np.abs(noise).max() >= statistic)
+    return KSResult(statistic, (above + 1) / (replicas + 1))
+
+
+def ks_statistic(p: ArrayLike, q: ArrayLike, *, wp: ArrayLike | None = None, wq: ArrayLike | None = None) -> float:
+    """Return the statistic of `ks` alone; same null value.
+
+    Examples
+    --------
+    >>> ks_statistic([0.0, 2.0], [1.0, 3.0])
+    0.5
+    """
+    return float(np.abs(cumulative(p, q, wp, wq)[1]).max())
+
+
+@dataclass(frozen=True)
+class Side:
+    """One sample on the grid of all distinct values of both."""
+
+    positions: NDArray[np.intp]  # index of each event's value
+    weights: Array  # of each event, sum 1
+    cumulative: Array  # F at each distinct value
+
+
+def cumulative(
+    p: ArrayLike, q: ArrayLike, wp: ArrayLike | None, wq: ArrayLike | None
+) -> tuple[Array, Array, tuple[Side, Side]]:
+    """Return the distinct values of both samples, F_p - F_q at them, and each sample's part."""
+    first, second = as_sample(p, "p"), as_sample(q, "q")
+    values, positions = np.unique(np.concatenate([first, second]), return_inverse=True)
+
+    def side(rows: NDArray[np.intp], weights: ArrayLike | None, name: str) -> Side:
+        normalised = as_weights(weights, len(rows), name)
+        return Side(rows, normalised, np.cumsum(np.bincount(rows, normalised, len(values))))
+
+    sides = (side(positions[: len(first)], wp, "wp"), side(positions[len(first) :], wq, "wq"))
+    return values, sides[0].cumulative - sides[1].cumulative, sides

@@ -1,0 +1,111 @@
+"""The fast classifier test: gradient boosting on observables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from facsim.errors import DataError
+from facsim.events import Events
+from facsim.metrics.classifier import ClassifierResult, judge, pool, summarise
+from facsim.metrics.samples import Array
+from facsim.observables import compute
+
+__all__ = ["high_level_auc", "observable_matrix"]
+
+ITERATIONS = 200
+LEARNING_RATE = 0.1
+LEAVES = 15
+
+
+def high_level_auc(
+    reference: Events,
+    generated: Events,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> ClassifierResult:
+    """Tell two samples apart by their observables: fast, without torch, and sharp with a few thousand events.
+
+    Parameters
+    ----------
+    reference, generated : Events
+        Of one schema; weights, if any, must not be negative. Best of equal size, and of the same conditions: these
+        are inputs, so a difference in the conditions alone is seen too.
+    folds : int
+        Trainings; each is scored on the 1/folds of the events that it has not seen.
+    seed : int
+        Same seed, same result.
+    progress : callable, optional
+        Called with (folds done, folds).
+
+    Returns
+    -------
+    ClassifierResult
+        For two samples of one truth the AUC is 0.5 within its error; see `facsim.metrics.floor` for a measured value.
+
+    Raises
+    ------
+    SchemaMismatch
+        If the schemas differ.
+    WeightError
+        If a weight is negative.
+    DataError
+        If there are too few events or an observable is not finite.
+
+    Notes
+    -----
+    Inputs are the extended observables, close to those of CaloFlow's high-level classifier (arXiv:2106.05285), and the
+    conditions. scikit-learn's histogram gradient boosting with 200 trees of 15 leaves, on one thread, so that neither
+    the load nor the number of cores matters. The calibration of one fold is fitted on the scores of the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from facsim import Block, Events, Schema
+    >>> schema, normal = Schema((Block("mass"),)), np.random.default_rng(0).normal
+    >>> reference, generated = (Events(normal(mean, 1, (200, 1)), np.zeros((200, 0)), schema) for mean in (0, 6))
+    >>> high_level_auc(reference, generated, folds=2).auc > 0.99
+    True
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    events = pool(reference, generated, folds, seed)
+    inputs = np.concatenate([observable_matrix(reference), observable_matrix(generated)])
+    if not np.isfinite(inputs).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(inputs))[0])
+        side = "reference" if row < len(reference) else "generated"
+        row -= 0 if row < len(reference) else len(reference)
+        msg = f"{side}: observable {column} of event {row} is not finite. Remove such events (Events.check finds them)"
+        raise DataError(msg)
+    scores = np.full(len(inputs), np.nan)
+    for k in range(folds):
+        test = events.fold == k
+        model = HistGradientBoostingClassifier(
+            max_iter=ITERATIONS,
+            learning_rate=LEARNING_RATE,
+            max_leaf_nodes=LEAVES,
+            early_stopping=False,
+            random_state=seed,
+        )
+        with threadpool_limits(limits=1):
+            model.fit(inputs[~test], events.label[~test], sample_weight=events.balanced(~test))
+            scores[test] = model.predict_proba(inputs[test])[:, 1]
+        if progress:
+            progress(k + 1, folds)
+    results = [judge(events, scores, events.fold == k, scores, events.fold != k) for k in range(folds)]
+    return summarise("high_level", events, scores, results)
+
+
+def observable_matrix(events: Events) -> Array:
+    """Return the extended observables and the conditions (energies as log10) as columns, (n, d)."""
+    columns = list(compute(events, extended=True).values())
+    for block in events.schema.conditions:
+        values = events[block.name].reshape(len(events), -1).astype(np.float64)
+        if block.kind == "energy":
+            values = np.log10(np.maximum(values, np.finfo(np.float32).tiny))
+        columns.extend(values.T)
+    return np.column_stack(columns)
