@@ -1,1 +1,5 @@
-"""recipes."""
+"""Published systems as settings: a recipe names a family, its hyper-parameters and its training."""
+
+from facsim.recipes.recipe import Recipe, load, names, text
+
+__all__ = ["Recipe", "load", "names", "text"]
