@@ -155,12 +155,12 @@ class Schema:
             msg = f"block names must be unique, got {names}"
             raise DataError(msg)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Number of feature columns."""
         return sum(b.size for b in self.features)
 
-    @property
+    @cached_property
     def condition_width(self) -> int:
         """Number of condition columns."""
         return sum(b.size for b in self.conditions)

@@ -100,6 +100,9 @@ def export(
     require("onnx", "train", "exporting a model")
     require("onnxscript", "train", "exporting a model")
     path = Path(path)
+    if not all(np.isfinite(np.asarray(side)).all() for side in surrogate.condition_range):
+        msg = "the model has no training range, so it has not been fitted: fit it first, then export"
+        raise ExportError(msg)
     generator = surrogate.generator().eval()
     model = _translate(generator, surrogate, opset)
     metadata = {
