@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -38,7 +39,9 @@ class Material:
     def __post_init__(self) -> None:
         given = [v for v in (self.z, self.a_g_mole, self.density_g_cm3) if v is not None]
         if len(given) not in {0, 3} or any(v <= 0 for v in given):
-            msg = f"material '{self.name}': give z, a_g_mole and density_g_cm3, all positive, or none for a NIST material"
+            msg = (
+                f"material '{self.name}': give z, a_g_mole and density_g_cm3, all positive, or none for a NIST material"
+            )
             raise DataError(msg)
 
 
@@ -98,8 +101,8 @@ class SamplingCalorimeter:
     width_mm : float
         Side of the block across the beam.
     readout : Schema
-        Features: layers of kind energy with a `Grid` of evenly spaced edges, in MeV, in order of depth; then, if wanted, a
-        block ``overflow`` with one column per layer. Conditions: ``energy`` in MeV or GeV.
+        Features: layers of kind energy with a `Grid` of evenly spaced edges, in MeV, in order of depth; then, if
+        wanted, a block ``overflow`` with one column per layer. Conditions: ``energy`` in MeV or GeV.
     deposit : {"total", "active", "both"}, optional
         ``"both"`` adds a block ``active_<k>`` of the same cells for every ``layer_<k>``.
     scale : float, optional
@@ -145,24 +148,24 @@ class SamplingCalorimeter:
                 raise DataError(msg)
             if grid.axes == ("alpha", "r"):
                 alpha, r = grid.edges
-                fits = r[0] == 0 and 2 * r[-1] <= self.width_mm and np.isclose(alpha[-1] - alpha[0], 2 * math.pi)
+                fits = r[0] == 0 and 2 * r[-1] <= self.width_mm and math.isclose(alpha[-1] - alpha[0], 2 * math.pi)
                 rule = f"r must go from 0 to at most {self.width_mm / 2} mm, alpha once around"
             else:
-                fits = all(np.isclose(-e[0], e[-1]) and 2 * e[-1] <= self.width_mm for e in grid.edges)
+                fits = all(math.isclose(-e[0], e[-1]) and 2 * e[-1] <= self.width_mm for e in grid.edges)
                 rule = f"x and y must be symmetric and within +-{self.width_mm / 2} mm"
             if not fits:
                 msg = f"calorimeter '{self.name}', {block.name}: {rule}"
                 raise DataError(msg)
             if grid.depth[0] < front - 1e-9 or grid.depth[1] > self.depth_mm + 1e-6:
                 msg = (
-                    f"calorimeter '{self.name}', {block.name}: depth {grid.depth} mm overlaps the layer before it, or ends "
-                    f"behind the block's {self.depth_mm} mm"
+                    f"calorimeter '{self.name}', {block.name}: depth {grid.depth} mm overlaps the layer before it, "
+                    f"or ends behind the block's {self.depth_mm} mm"
                 )
                 raise DataError(msg)
             front = grid.depth[1]
-        names = [b.name for b in self.readout.features]
-        if not self.layers or names[len(self.layers) :] not in ([], ["overflow"]) or "energy" not in self.readout._slices:
-            msg = f"calorimeter '{self.name}': the read-out needs layers, then at most 'overflow', and the condition 'energy'"
+        rest = [b.name for b in self.readout.features[len(self.layers) :]]
+        if not self.layers or rest not in ([], ["overflow"]) or [b.name for b in self.readout.conditions] != ["energy"]:
+            msg = f"calorimeter '{self.name}': the read-out needs layers, at most 'overflow' after, condition 'energy'"
             raise DataError(msg)
 
     @property
@@ -201,7 +204,7 @@ class SamplingCalorimeter:
             period = sum(p.thickness_mm for p in self.plates)
             stop = round(turn * period + sum(p.thickness_mm for p in self.plates[: inside + 1]), 9)
             edges = [start, *(c for c in cuts if start + 1e-6 < c < stop - 1e-6), stop]
-            for a, b in zip(edges, edges[1:], strict=False):
+            for a, b in pairwise(edges):
                 middle = (a + b) / 2
                 layer = next((k for k, (_, g) in enumerate(self.layers) if g.depth[0] < middle < g.depth[1]), None)
                 out.append(Piece(plate.material, plate.active, a, b, layer))
@@ -242,8 +245,8 @@ def preset(name: str) -> SamplingCalorimeter:
         80 x (2 mm Pb + 4 mm liquid argon), 1 m wide, 3 layers; deposits of both materials (arXiv:1712.10321,
         hep-lbdl/CaloGAN).
     ``par04-siw``
-        90 x (1.4 mm W + 0.3 mm Si) with the cells of CaloChallenge data set 2 (arXiv:2410.21611): the deposit in silicon over
-        the nominal sampling fraction 0.033. The plates are flat; those of Geant4's Par04 example are large cylinders.
+        90 x (1.4 mm W + 0.3 mm Si) with the cells of CaloChallenge data set 2 (arXiv:2410.21611): the deposit in
+        silicon over the nominal sampling fraction 0.033. Its plates are flat; those of Geant4's Par04 are cylinders.
     """
     if name not in _PRESETS:
         msg = f"unknown calorimeter '{name}'; there are {presets()}.{nearest(name, _PRESETS)}"

@@ -1,4 +1,4 @@
-"""Geant4 itself, through geant4_pybind: geometry, physics, primaries and scorers. One per process, never in the caller's.
+"""Geant4 itself, through geant4_pybind: geometry, physics, primaries and scorers; one per process, not the caller's.
 
 Importing this module is free; making an `Engine` imports Geant4, for which the data folder must be known before
 (`facsim.simulators.g4data`).
@@ -6,7 +6,7 @@ Importing this module is free; making an `Engine` imports Geant4, for which the 
 
 from __future__ import annotations
 
-import logging
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -19,8 +19,6 @@ from facsim.schema import Grid
 from facsim.simulators.calorimeter import Material, SamplingCalorimeter, active_name
 
 __all__ = ["Engine", "Primary", "event_seeds"]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,16 +69,16 @@ class Engine:
 
     Notes
     -----
-    Every plate inside a read-out layer holds a core of replicated cells with a C++ scorer (G4PSEnergyDeposit3D); what lies
-    beside the core is one overflow cell. All plates of a layer share the scorers, so that Geant4 sums over depth itself.
+    Every plate inside a read-out layer holds a core of replicated cells with a C++ scorer (G4PSEnergyDeposit3D); what
+    lies beside the core is one overflow cell. All plates of a layer share the scorers, so that Geant4 sums over depth.
     """
 
     def __init__(
         self, calorimeter: SamplingCalorimeter, particle: str, physics: str, cut_mm: float, *, livermore: bool
     ) -> None:
-        import geant4_pybind as g4
-
-        self.version = str(g4.G4Version).replace("$Name:", "").strip(" $()")
+        g4: Any = importlib.import_module("geant4_pybind")
+        # "$Name: geant4-11-04-patch-01 [MT]$": the mark of the build says nothing about the events
+        self.version = str(g4.G4Version).replace("$Name:", "").replace("[MT]", "").strip(" $()")
         self._calorimeter = calorimeter
         self._g4 = g4
         self._keep: list[Any] = []  # the bindings do not own what Geant4 only points to
@@ -102,19 +100,22 @@ class Engine:
 
     def _register(self, particle: str, physics: str, cut_mm: float, *, livermore: bool) -> None:
         g4, engine = self._g4, self
+        detector_base: Any = g4.G4VUserDetectorConstruction
+        gun_base: Any = g4.G4VUserPrimaryGeneratorAction
+        event_base: Any = g4.G4UserEventAction
 
-        class Detector(g4.G4VUserDetectorConstruction):  # type: ignore[misc]
+        class Detector(detector_base):  # type: ignore[misc]
             def Construct(self) -> Any:  # noqa: N802
                 return engine._construct()
 
             def ConstructSDandField(self) -> None:  # noqa: N802
                 engine._attach_scorers()
 
-        class Gun(g4.G4VUserPrimaryGeneratorAction):  # type: ignore[misc]
+        class Gun(gun_base):  # type: ignore[misc]
             def GeneratePrimaries(self, event: Any) -> None:  # noqa: N802
                 engine._shoot(event)
 
-        class Event(g4.G4UserEventAction):  # type: ignore[misc]
+        class Event(event_base):  # type: ignore[misc]
             def EndOfEventAction(self, event: Any) -> None:  # noqa: N802
                 engine._collect(event)
 
@@ -222,7 +223,9 @@ class Engine:
 
     def _place(self, volume: Any, mother: Any, z: float, copy: int) -> None:
         g4 = self._g4
-        self._keep.append(g4.G4PVPlacement(None, g4.G4ThreeVector(0, 0, z), volume, volume.GetName(), mother, False, copy))
+        self._keep.append(
+            g4.G4PVPlacement(None, g4.G4ThreeVector(0, 0, z), volume, volume.GetName(), mother, False, copy)
+        )
 
     # -- scoring ----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ __all__ = ["DataSets", "find"]
 _VARIABLE = "GEANT4_DATA_DIR"
 _HOME = ".geant4_pybind"  # where geant4_pybind stores what it downloads, in the user's home
 _CURE = (
-    f"Set {_VARIABLE} to a folder that holds Geant4's data sets, or fetch the official ones (about 2 GB, into ~/{_HOME}) with\n"
+    f"Set {_VARIABLE} to a folder with Geant4's data sets, or fetch the official ones (2 GB, into ~/{_HOME}):\n"
     '  echo y | python -c "import geant4_pybind"\n'
     "facsim looks there when the variable is not set"
 )
@@ -66,8 +66,8 @@ def find(*, hadrons: bool = False, environment: Mapping[str, str] | None = None)
     given = environment.get(_VARIABLE)
     folder = Path(given) if given else Path.home() / _HOME
     if not folder.is_dir():
-        what = f"{_VARIABLE}={given} is not a folder" if given else f"no Geant4 data: {_VARIABLE} is not set and {folder} does not exist"
-        msg = f"{what}.\n{_CURE}"
+        what = f"{_VARIABLE}={given}" if given else f"{_VARIABLE} is not set, and {folder}"
+        msg = f"no Geant4 data: {what} is not a folder.\n{_CURE}"
         raise MissingData(msg)
 
     found: list[str] = []
@@ -86,7 +86,9 @@ def find(*, hadrons: bool = False, environment: Mapping[str, str] | None = None)
     low = need("G4EMLOW", "brem_SB/br*", "electromagnetic physics")
     photoelectric = next((n for n in ("epics_2017", "livermore") if (low / n).is_dir()), None)
     if photoelectric is None:
-        msg = f"{low} has no photoelectric tables (epics_2017 or livermore): the data set G4EMLOW is incomplete.\n{_CURE}"
+        msg = (
+            f"{low} has no photoelectric tables (epics_2017 or livermore): the data set G4EMLOW is incomplete.\n{_CURE}"
+        )
         raise MissingData(msg)
     if not hadrons:
         # only their existence is asked for

@@ -18,10 +18,7 @@ from facsim.simulators.calorimeter import SamplingCalorimeter, preset
 from facsim.simulators.pool import Job, Pool
 from facsim.simulators.setup import Setup
 
-__all__ = ["Geant4Sampler", "make_setup", "read_part"]
-
-_PIECE = 32
-"""Events per job: half a minute of work at 50 GeV, which is what a killed run loses at most per worker."""
+__all__ = ["Geant4Sampler", "geant4_version", "job_size", "make_setup", "read_part"]
 
 
 class Geant4Sampler:
@@ -34,7 +31,8 @@ class Geant4Sampler:
     particle : str, optional
         ``"e+"``, ``"e-"``, ``"gamma"``, ``"mu+"``, ``"mu-"``, or a hadron where its data sets are installed.
     active, active_only : bool, optional
-        Add the deposit of the active material alone as blocks ``active_<k>``; or write it, and nothing else, into the layers.
+        Add the deposit of the active material alone as blocks ``active_<k>``; or put it, and nothing else, into the
+        layers.
     cut_mm, position_spread_mm, angle_spread_deg, physics : optional
         See `Setup`.
     workers : int, optional
@@ -99,10 +97,8 @@ class Geant4Sampler:
         matrix = self._conditions(conditions, seed)
         with tempfile.TemporaryDirectory(prefix="facsim-geant4-") as name:
             folder = Path(name)
-            jobs = [
-                Job(first, matrix[first : first + _PIECE], folder / f"{first}.npz")
-                for first in range(start, len(matrix), _PIECE)
-            ]
+            size = job_size(len(matrix) - start)
+            jobs = [Job(k, matrix[k : k + size], folder / f"{k}.npz") for k in range(start, len(matrix), size)]
             waiting, done = [j.path for j in jobs], set()
             with Pool(self.setup, seed, self.workers, folder) as pool:
                 for job in pool.run(jobs):
@@ -140,6 +136,20 @@ def make_setup(
     if active or active_only:
         calorimeter = replace(calorimeter, deposit="both" if active else "active")
     return Setup(calorimeter, particle, physics, cut_mm, position_spread_mm, angle_spread_deg)
+
+
+def job_size(n: int) -> int:
+    """Events per job of a run of `n`, whatever the number of workers: a killed run loses at most one job per worker.
+
+    32 are half a minute of work at 50 GeV; small runs are cut finer, so that several workers can share them.
+    """
+    return max(1, min(32, n // 8))
+
+
+def geant4_version(path: Path) -> str:
+    """Geant4's version, as a finished job recorded it."""
+    with np.load(path, allow_pickle=False) as part:
+        return str(part["version"])
 
 
 def read_part(path: Path, schema: Schema) -> Events:

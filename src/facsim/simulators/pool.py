@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import queue
@@ -48,9 +49,7 @@ def data_sets(setup: Setup) -> g4data.DataSets:
     ------
     MissingExtra, MissingData
     """
-    # find_spec and not an import: importing may ask for a download, and one process holds Geant4 only once
-    import importlib.util
-
+    # not imported: that could ask on the terminal whether to download data
     if importlib.util.find_spec("geant4_pybind") is None:
         require("geant4_pybind", "geant4", "simulating showers")
     return g4data.find(hadrons=setup.physics != "em" or setup.particle in HADRONS)
@@ -80,12 +79,15 @@ class Pool:
             raise SimulationError(msg)
         self._data = data_sets(setup)
         self._setup = setup
-        self._hello = {"setup": setup.to_json(), "seed": seed, "livermore": self._data.photoelectric == "livermore"}
+        self._hello = {
+            "parent": os.getpid(),
+            "setup": setup.to_json(),
+            "seed": seed,
+            "livermore": self._data.photoelectric == "livermore",
+        }
         self._workers, self._logs = workers, logs
         self._messages: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
         self._processes: list[subprocess.Popen[str]] = []
-        self.version = ""
-        """Geant4's version, once a job is done."""
         self.cpu_seconds = 0.0
         """CPU time spent on events, without start-up."""
 
@@ -123,8 +125,6 @@ class Pool:
             number, message = self._messages.get()
             if "event" in message:
                 tick(1)
-            elif "ready" in message:
-                self.version = message["ready"]
             elif "done" in message:
                 self.cpu_seconds += message["cpu"]
                 yield running.pop(number)
@@ -138,8 +138,8 @@ class Pool:
         environment = {**os.environ, "GEANT4_DATA_DIR": str(self._data.folder), "PYTHONUNBUFFERED": "1"}
         # the worker finds what the caller finds, but nothing from the folder it happens to stand in
         environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-        with self._log(number).open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own module
+        with self._log(number).open("wb") as log:
+            process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "facsim.simulators.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -162,7 +162,12 @@ class Pool:
 
     def _assign(self, number: int, job: Job, running: dict[int, Job]) -> None:
         primaries = self._setup.primaries(job.conditions)
-        message = {"first": job.first, "primaries": primaries, "conditions": job.conditions.tolist(), "path": str(job.path)}
+        message = {
+            "first": job.first,
+            "primaries": primaries,
+            "conditions": job.conditions.tolist(),
+            "path": str(job.path),
+        }
         self._send(number, message)
         running[number] = job
 

@@ -16,6 +16,7 @@ from facsim.simulators.calorimeter import SamplingCalorimeter
 __all__ = ["HADRONS", "LEPTONS_AND_PHOTONS", "Setup"]
 
 LEPTONS_AND_PHOTONS = ("e+", "e-", "gamma", "mu+", "mu-")
+PHYSICS = ("em", "FTFP_BERT", "QGSP_BERT", "QGSP_BIC", "QBBC")
 HADRONS = ("pi+", "pi-", "kaon+", "kaon-", "kaon0L", "proton", "neutron")
 _MEV = {"MeV": 1.0, "GeV": 1e3}
 _SPREAD = 0x5B3EAD  # keeps these draws apart from Geant4's own
@@ -30,16 +31,16 @@ class Setup:
     calorimeter : SamplingCalorimeter
     particle : str
         One of `LEPTONS_AND_PHOTONS` or `HADRONS` (Geant4's names).
-    physics : {"auto", "em"} or str, optional
-        ``"em"`` is G4EmStandardPhysics with decays; otherwise a reference list of Geant4, which needs the hadronic data sets.
-        ``"auto"``: ``"em"`` for leptons and photons, ``"FTFP_BERT"`` for hadrons.
+    physics : {"auto", "em", "FTFP_BERT", "QGSP_BERT", "QGSP_BIC", "QBBC"}, optional
+        ``"em"`` is G4EmStandardPhysics with decays; the others are Geant4's reference lists, which need the hadronic
+        data sets. ``"auto"``: ``"em"`` for leptons and photons, ``"FTFP_BERT"`` for hadrons.
     cut_mm : float, optional
         Production cut for secondaries, as a range; 0.7 mm is Geant4's default.
     position_spread_mm : float, optional
         The particle meets the front face evenly within this distance of the centre in x and in y; adds the condition
         ``position`` (x, y in mm).
     angle_spread_deg : float, optional
-        Directions are isotropic within this angle to the axis; adds the condition ``direction`` (cosines along x and y).
+        Directions are isotropic within this angle to the axis; adds the condition ``direction`` (cosines to x and y).
     """
 
     calorimeter: SamplingCalorimeter
@@ -56,6 +57,9 @@ class Setup:
             raise SimulationError(msg)
         if self.physics == "auto":
             object.__setattr__(self, "physics", "FTFP_BERT" if self.particle in HADRONS else "em")
+        if self.physics not in PHYSICS:
+            msg = f"physics='{self.physics}': known are {['auto', *PHYSICS]}.{nearest(self.physics, PHYSICS)}"
+            raise SimulationError(msg)
         if self.physics == "em" and self.particle in HADRONS:
             msg = f"physics='em' cannot simulate the hadron {self.particle}: use physics='FTFP_BERT'"
             raise SimulationError(msg)
@@ -78,7 +82,7 @@ class Setup:
         return replace(schema, conditions=(*schema.conditions, *more)) if more else schema
 
     def draw(self, energies: NDArray[np.float32], seed: int, first: int = 0) -> NDArray[np.float32]:
-        """Conditions (n, schema.condition_width) of the events from `first` on; the rest is drawn beside `energies` (n,)."""
+        """Conditions (n, schema.condition_width) of the events from `first` on, given their `energies` (n,)."""
         rows = []
         for event, energy in enumerate(energies, start=first):
             random = np.random.default_rng([seed, event, _SPREAD])
@@ -101,9 +105,10 @@ class Setup:
             out[:, 1:3] = conditions[:, schema.columns("position")]
         if self.angle_spread_deg:
             out[:, 3:5] = conditions[:, schema.columns("direction")]
-        for rule, bad in (("an energy above 0", out[:, 0] <= 0), ("a direction into the block", (out[:, 3:] ** 2).sum(1) >= 1)):
-            if bad.any():
-                row = int(np.flatnonzero(bad)[0])
+        rules = {"an energy above 0": out[:, 0] > 0, "a direction into the block": (out[:, 3:] ** 2).sum(1) < 1}
+        for rule, kept in rules.items():
+            if not kept.all():
+                row = int(np.flatnonzero(~kept)[0])
                 msg = f"conditions of event {row} are {conditions[row]}: Geant4 needs {rule}"
                 raise DataError(msg)
         return out.tolist()

@@ -1,7 +1,7 @@
 """One process that holds Geant4: ``python -m facsim.simulators.worker``, spoken to in lines of JSON.
 
-In, first line: ``{"setup", "seed", "livermore"}``; then one line per job: ``{"first", "primaries", "conditions", "path"}``.
-Out: ``{"ready": version}``; per event ``{"event": number}``; per job ``{"done": first, "cpu": seconds}`` or ``{"error": text}``.
+In: ``{"parent", "setup", "seed", "livermore"}``, then per job ``{"first", "primaries", "conditions", "path"}``.
+Out: per event ``{"event": number}``; per job ``{"done": first, "cpu": seconds}`` or ``{"error": text}``.
 All that Geant4 prints goes to standard error, which the parent points to a log file. The process ends with its parent.
 """
 
@@ -33,7 +33,6 @@ def main() -> None:
     with Path(os.devnull).open(encoding="utf-8") as nothing:
         os.dup2(nothing.fileno(), 0)  # a question on the terminal could only hang
     os.dup2(2, 1)
-    threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
     _serve(requests, replies)
     replies.flush()
     sys.stderr.flush()
@@ -45,9 +44,9 @@ def _serve(requests: IO[str], replies: IO[str]) -> None:
         replies.write(json.dumps(message) + "\n")
 
     start = json.loads(requests.readline())
+    threading.Thread(target=_die_with_parent, args=(start["parent"],), daemon=True).start()
     setup = Setup.from_json(start["setup"])
     engine = Engine(setup.calorimeter, setup.particle, setup.physics, setup.cut_mm, livermore=start["livermore"])
-    reply({"ready": engine.version})
     for line in requests:
         job = json.loads(line)
         first = job["first"]
@@ -58,7 +57,8 @@ def _serve(requests: IO[str], replies: IO[str]) -> None:
         cpu = time.process_time() - began
         try:
             with atomic(job["path"]) as temporary:
-                np.savez(temporary, features=features, conditions=np.asarray(job["conditions"], np.float32))
+                conditions = np.asarray(job["conditions"], np.float32)
+                np.savez(temporary, features=features, conditions=conditions, version=engine.version)
         except OSError as error:
             reply({"error": f"cannot write {job['path']}: {error}"})
             return
