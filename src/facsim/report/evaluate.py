@@ -1,0 +1,166 @@
+"""The verb `evaluate`: how far are generated events from the truth, beside how far truth is from truth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import facsim
+from facsim.errors import DataError
+from facsim.events import Events
+from facsim.report.classify import classify
+from facsim.report.compare import FALSE_ALARMS, compare_conditions, compare_observables
+from facsim.report.gather import Gathered, gather
+from facsim.report.neighbours import Neighbours, nearest_neighbours
+from facsim.report.page import render
+from facsim.report.physics import means, response
+from facsim.report.result import Report
+from facsim.report.verdict import find_warnings, judge
+
+__all__ = ["evaluate"]
+
+MOST_LAYERS = 6
+"""Layers drawn as pictures; of detectors with more, so many are picked evenly."""
+
+STAGES = {"read": 35, "distances": 10, "classifiers": 40, "neighbours": 5, "page": 10}  # shares of the work, per cent
+
+
+def evaluate(
+    reference: str | os.PathLike[str] | Events,
+    generated: str | os.PathLike[str] | Events,
+    *,
+    second_reference: str | os.PathLike[str] | Events | None = None,
+    output: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    low_level: bool = True,
+    max_events: int = 20_000,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Compare generated events with reference events of the slow simulator.
+
+    Every figure stands beside its floor: the same figure for the reference against a second sample of the truth with as
+    many events as `generated`.
+
+    Parameters
+    ----------
+    reference, generated : path or Events
+        Truth, and the events to judge; best drawn at conditions distributed as those of the reference. Files may be
+        larger than memory.
+    second_reference : path or Events, optional
+        Second truth sample for the floor. Default: the reference is parted at random, and `generated` is cut to
+        at most half of it.
+    output : path, optional
+        Folder that gets ``metrics.json`` and ``report.html``.
+    seed : int, optional
+        Of every random choice: halves, kept events, folds, trainings.
+    low_level : bool, optional
+        Also train a neural network on the cells; needs torch, and is left out with a note without it.
+    max_events : int, optional
+        Most events per sample for classifiers and neighbours, spread over the whole file. Observables and mean
+        showers use all events (at most a million).
+    progress : callable, optional
+        Called with (done, total).
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    SchemaMismatch
+        If the samples do not hold the same blocks.
+    DataError
+        If there are too few events, or values are not finite or negative energies.
+    WeightError
+        If the events carry weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from facsim import Block, Events, Schema
+    >>> schema, normal = Schema((Block("mass", (), "real", "GeV"),)), np.random.default_rng(0).normal
+    >>> truth, copy = (Events(normal(mean, 1, (400, 1)), np.zeros((400, 0)), schema) for mean in (0, 1))
+    >>> report = evaluate(truth, copy, low_level=False)
+    >>> report.metrics["observables"]["mass"]["differs"]
+    True
+    """
+    if max_events < 1:
+        msg = f"max_events={max_events}: must be a positive number of events"
+        raise DataError(msg)
+    stage = _Stages(progress)
+    samples = gather(reference, generated, second_reference, max_events=max_events, seed=seed, progress=stage("read"))
+    first, copy, second = samples.reference, samples.generated, samples.second
+    by_role = {"reference": first, "generated": copy, "second_reference": second}
+    metrics: dict[str, Any] = {
+        "format": 1,
+        "facsim_version": facsim.__version__,
+        "seed": seed,
+        "samples": samples.names,
+        "detector": first.events.schema.detector,
+        "events": {
+            **{role: len(sample) for role, sample in by_role.items()},
+            "halved": samples.halved,
+            "available": samples.available,
+            "whole_events": {role: len(sample.events) for role, sample in by_role.items()},
+        },
+    }
+    tick = stage("distances")
+    metrics["conditions"] = compare_conditions(first, copy)
+    metrics["order"] = list(first.observables)
+    metrics["observables"] = compare_observables(first, copy, second, seed=seed)
+    between_truths = compare_conditions(first, second)
+    metrics["floor_differs"] = [
+        name
+        for group in (metrics["observables"], between_truths)
+        for name, entry in group.items()
+        if (entry["floor"]["ks_pvalue"] if "floor" in entry else entry["ks_pvalue"]) < FALSE_ALARMS / 10 / len(group)
+    ]
+    tick(1, 1)
+    metrics["classifiers"] = classify(
+        first.events, copy.events, second.events, low_level=low_level, seed=seed, progress=stage("classifiers")
+    )
+    metrics["means"] = means(by_role)
+    metrics["response"] = response(by_role)
+    found = _neighbours(samples, seed)
+    metrics["neighbours"] = {
+        n.block.name: {
+            "queries": len(n.to_generated),
+            "candidates": n.candidates,
+            "share_closer": n.share_closer,
+            "copies": n.copies,
+        }
+        for n in found
+    }
+    stage("neighbours")(1, 1)
+    verdict = judge(metrics)
+    metrics["verdict"], metrics["differs"], metrics["warnings"] = verdict.text, verdict.differs, find_warnings(metrics)
+    report = Report(metrics, verdict.text, render(samples, metrics, verdict, found, progress=stage("page")))
+    if output is not None:
+        report.save(output)
+    return report
+
+
+def _neighbours(samples: Gathered, seed: int) -> list[Neighbours]:
+    layers = samples.reference.events.schema.layers
+    if len(layers) > MOST_LAYERS:
+        layers = tuple(layers[round(i * (len(layers) - 1) / (MOST_LAYERS - 1))] for i in range(MOST_LAYERS))
+    return nearest_neighbours(samples.reference.events, samples.generated.events, layers, seed=seed)
+
+
+class _Stages:
+    """Progress in per cent over stages of different length."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None) -> None:
+        self._progress = progress
+
+    def __call__(self, stage: str) -> Callable[[int, int], None]:
+        before = sum(
+            share for _, share in zip(list(STAGES)[: list(STAGES).index(stage)], STAGES.values(), strict=False)
+        )
+
+        def tick(done: int, total: int) -> None:
+            if self._progress is not None:
+                self._progress(before + STAGES[stage] * done // max(1, total), sum(STAGES.values()))
+
+        return tick

@@ -1,0 +1,120 @@
+"""From files to samples: agreement of the schemas, the halves that make the floor, one pass over each file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facsim.errors import DataError
+from facsim.events import Events
+from facsim.report.sample import MOST_EVENTS, Sample, collect, opened
+
+__all__ = ["Gathered", "gather"]
+
+FEWEST = 20
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The three samples of an evaluation.
+
+    Parameters
+    ----------
+    reference, generated, second : Sample
+        `generated` and `second` have the same size.
+    halved : bool
+        Whether `second` was cut out of the reference file.
+    available : dict
+        Events in each source.
+    names : dict
+        Name of each source.
+    """
+
+    reference: Sample
+    generated: Sample
+    second: Sample
+    halved: bool
+    available: dict[str, int]
+    names: dict[str, str]
+
+
+def gather(
+    reference: str | os.PathLike[str] | Events,
+    generated: str | os.PathLike[str] | Events,
+    second: str | os.PathLike[str] | Events | None,
+    *,
+    max_events: int,
+    seed: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Gathered:
+    """Read the sources once; see `facsim.report.evaluate`."""
+    given = {"reference": reference, "generated": generated}
+    if second is not None:
+        given["second_reference"] = second
+    names = {role: _name(source, role) for role, source in given.items()}
+    with ExitStack() as stack:
+        sources = {role: stack.enter_context(opened(source)) for role, source in given.items()}
+        for role in list(sources)[1:]:
+            sources["reference"].schema.require_same(
+                sources[role].schema,
+                f"cannot compare the reference ({names['reference']}) with the {role.replace('_', ' ')} ({names[role]})",
+                "Both must hold the same blocks: choose them with facsim.io.read(path, blocks=[...]) and pass the events, "
+                "or sample a model of this detector",
+            )
+        available = {role: len(source) for role, source in sources.items()}
+        parts = _parts(available, np.random.default_rng([seed, 0x9A27]))
+        total, done = sum(available.values()), 0
+
+        def tick(n: int) -> None:
+            nonlocal done
+            done += n
+            progress(done, total)
+
+        out: dict[str, Sample] = {}
+        for role, source in sources.items():
+            roles = [role, "second_reference"] if second is None and role == "reference" else [role]
+            samples = collect(
+                source,
+                [parts[r] for r in roles],
+                [names.get(r, names["reference"]) for r in roles],
+                max_events=max_events,
+                seed=seed,
+                tick=tick,
+            )
+            out |= dict(zip(roles, samples, strict=True))
+    return Gathered(out["reference"], out["generated"], out["second_reference"], second is None, available, names)
+
+
+def _parts(available: dict[str, int], rng: np.random.Generator) -> dict[str, NDArray[np.intp]]:
+    """Ascending event numbers for each role; generated and second truth get equally many."""
+    n, generated = available["reference"], available["generated"]
+    if "second_reference" in available:
+        size = min(generated, available["second_reference"], MOST_EVENTS)
+        second = np.sort(rng.permutation(available["second_reference"])[:size])
+        first = np.sort(rng.permutation(n)[:MOST_EVENTS])
+    else:
+        size = min(generated, n // 2, MOST_EVENTS)
+        order = rng.permutation(n)
+        first, second = np.sort(order[size : size + MOST_EVENTS]), np.sort(order[:size])
+    if min(size, len(first)) < FEWEST:
+        sizes = ", ".join(f"{count} {role.replace('_', ' ')} events" for role, count in available.items())
+        msg = (
+            f"{sizes}: at least {FEWEST} per sample are needed, and without second_reference the reference is halved. "
+            "Simulate or sample more events"
+        )
+        raise DataError(msg)
+    return {
+        "reference": first,
+        "second_reference": second,
+        "generated": np.sort(rng.permutation(generated)[:size]),
+    }
+
+
+def _name(source: str | os.PathLike[str] | Events, role: str) -> str:
+    return role.replace("_", " ") + " events" if isinstance(source, Events) else Path(source).name

@@ -1,0 +1,141 @@
+"""Nearest neighbours: do generated events copy, or miss, what the truth contains?
+
+CaloGAN (arXiv:1712.10321, section V) shows reference showers beside their Euclidean nearest neighbour in the generated
+sample. The distance to the nearest *other* reference event, among equally many candidates, says what to expect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facsim.events import Events
+from facsim.schema import Block
+
+__all__ = ["Neighbours", "nearest_neighbours"]
+
+CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Reference events and what lies nearest to them in one layer.
+
+    Parameters
+    ----------
+    block : Block
+        The layer.
+    reference, generated : array (m, *block.shape)
+        Examples and their nearest generated events.
+    energy : array (m,) or None
+        First condition of the examples.
+    to_generated, to_reference : array (q,)
+        Distance of each of q reference events to the nearest generated and the nearest other reference event, in the
+        block's unit; the examples come first.
+    candidates : int
+        Events searched on either side.
+    """
+
+    block: Block
+    reference: NDArray[np.float32]
+    generated: NDArray[np.float32]
+    energy: NDArray[np.float32] | None
+    to_generated: NDArray[np.float64]
+    to_reference: NDArray[np.float64]
+    candidates: int
+
+    @property
+    def share_closer(self) -> float:
+        """Share of reference events that are nearer to a generated than to another reference event.
+
+        0.5 for a perfect copy; near 1 the generated events repeat the reference, near 0 they miss it.
+        """
+        return float(np.mean((self.to_generated < self.to_reference) + 0.5 * (self.to_generated == self.to_reference)))
+
+    @property
+    def copies(self) -> int:
+        """Reference events of which an exact copy was generated (an event without energy does not count)."""
+        return int(np.count_nonzero((self.to_generated == 0) & (self.to_reference > 0)))
+
+
+def nearest_neighbours(
+    reference: Events, generated: Events, blocks: tuple[Block, ...], *, seed: int, examples: int = 5, queries: int = 400
+) -> list[Neighbours]:
+    """Search the nearest neighbours of reference events, layer by layer.
+
+    Parameters
+    ----------
+    reference, generated : Events
+    blocks : tuple of Block
+        Layers to look at.
+    seed : int
+        Which events are asked for.
+    examples : int, optional
+        Events shown, spread over the first condition.
+    queries : int, optional
+        Events that enter the share.
+    """
+    rng = np.random.default_rng([seed, 0x4EA7])
+    count = min(len(reference) - 1, len(generated))
+    candidates = generated[np.sort(rng.permutation(len(generated))[:count])]
+    asked = _asked(reference, examples, queries, rng)
+    others = np.sort(rng.permutation(len(reference))[: count + 1])  # the asked event itself is left out of them
+    found = []
+    for block in blocks:
+        cells = _flat(reference[asked], block)
+        pool = _flat(candidates, block)
+        near = _nearest(cells, pool, None)
+        rest = _flat(reference[others], block)
+        near_other = _nearest(cells, rest, np.where(np.isin(asked, others), np.searchsorted(others, asked), -1))
+        shown = slice(0, min(examples, len(asked)))
+        found.append(
+            Neighbours(
+                block,
+                cells[shown].reshape(-1, *block.shape),
+                pool[near[shown]].reshape(-1, *block.shape),
+                reference.conditions[asked[shown], 0] if reference.schema.conditions else None,
+                _distance(cells, pool[near]),
+                _distance(cells, rest[near_other]),
+                count,
+            )
+        )
+    return found
+
+
+def _asked(reference: Events, examples: int, queries: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Examples at even quantiles of the first condition, then further events at random."""
+    examples = min(examples, len(reference))
+    order = rng.permutation(len(reference))
+    if reference.schema.conditions:
+        order = order[np.argsort(reference.conditions[order, 0], kind="stable")]
+    shown = order[((np.arange(examples) + 0.5) / examples * len(order)).astype(int)]
+    rest = rng.permutation(np.setdiff1d(np.arange(len(reference)), shown))[: max(0, queries - examples)]
+    return np.concatenate([shown, rest])
+
+
+def _flat(events: Events, block: Block) -> NDArray[np.float32]:
+    return events[block.name].reshape(len(events), -1)
+
+
+def _nearest(asked: NDArray[np.float32], pool: NDArray[np.float32], own: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    """Index in the pool of the nearest event to each asked one, leaving out its own index (-1: it is not there)."""
+    best = np.full(len(asked), np.inf)
+    index = np.zeros(len(asked), np.intp)
+    a = asked.astype(np.float64)
+    for start in range(0, len(pool), CHUNK):
+        b = pool[start : start + CHUNK].astype(np.float64)
+        squares = (b**2).sum(axis=1) - 2 * a @ b.T  # the norm of `a` does not change the order
+        if own is not None:
+            rows = np.flatnonzero((own >= start) & (own < start + len(b)))
+            squares[rows, own[rows] - start] = np.inf
+        at = squares.argmin(axis=1)
+        values = squares[np.arange(len(a)), at]
+        better = values < best
+        best[better], index[better] = values[better], at[better] + start
+    return index
+
+
+def _distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.sqrt(((a.astype(np.float64) - b) ** 2).sum(axis=1))

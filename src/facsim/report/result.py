@@ -1,0 +1,81 @@
+"""What an evaluation returns: figures of merit, a verdict in words, a page."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facsim.files import atomic, write_json
+from facsim.report.labels import label, number, with_error
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["Report"]
+
+CLASSIFIERS = {"high_level": "high-level classifier", "low_level": "low-level classifier"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Outcome of `facsim.report.evaluate`.
+
+    Parameters
+    ----------
+    metrics : dict
+        Plain numbers, lists and strings, as in ``metrics.json``.
+    verdict : str
+        Which test sees a difference, and the three worst observables, in plain words.
+    html : str
+        The page ``report.html``.
+    """
+
+    metrics: dict[str, Any] = field(repr=False)
+    verdict: str
+    html: str = field(repr=False)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write ``metrics.json`` and ``report.html`` into `folder`, each whole or not at all; return the page's path."""
+        page = Path(folder) / "report.html"
+        write_json(Path(folder) / "metrics.json", self.metrics)
+        with atomic(page) as temporary:
+            temporary.write_text(self.html, encoding="utf-8")
+        return page
+
+    def __str__(self) -> str:
+        lines = [self.verdict, ""]
+        lines += [f"  {name:<32}{value:>20}   floor {floor}" for name, value, floor, _ in self._rows()]
+        return "\n".join(lines)
+
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("test")
+        table.add_column("value", justify="right")
+        table.add_column("floor (truth against truth)", justify="right")
+        table.add_column("")
+        for name, value, floor, differs in self._rows():
+            table.add_row(name, value, floor, "[yellow]differs[/]" if differs else "[green]same[/]")
+        return Group(self.verdict, "", table)
+
+    def _rows(self) -> list[tuple[str, str, str, bool]]:
+        """Name, value, floor and whether it differs, of the classifiers and the worst observables."""
+        rows = []
+        for key, name in CLASSIFIERS.items():
+            entry = self.metrics["classifiers"].get(key, {})
+            if "auc" in entry:
+                value, floor = (
+                    with_error(entry[k], entry[e]) for k, e in (("auc", "auc_error"), ("floor", "floor_error"))
+                )
+                rows.append((f"{name}: AUC", value, floor, bool(entry["differs"])))
+        for name, entry in list(self.metrics["observables"].items())[:5]:
+            words = label(name)
+            unit = f" {words.unit}" if words.unit else ""
+            rows.append(
+                (f"{name}: W1", number(entry["w1"]) + unit, number(entry["floor"]["w1"]) + unit, entry["differs"])
+            )
+        return rows

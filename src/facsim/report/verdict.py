@@ -1,0 +1,118 @@
+"""The figures in plain words: which test sees a difference, and what is worst."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from facsim.report.labels import label, number, with_error
+from facsim.report.result import CLASSIFIERS
+
+__all__ = ["Verdict", "find_warnings", "judge"]
+
+FEW_EVENTS = 1000
+ALL = {1: "the only test sees it", 2: "both tests see it", 3: "all three tests see it"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Judgement in words.
+
+    Parameters
+    ----------
+    differs : bool
+        Whether any test sees a difference.
+    headline : str
+        One sentence.
+    findings : tuple of str
+        One sentence per test, then the worst observables.
+    """
+
+    differs: bool
+    headline: str
+    findings: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """All sentences."""
+        return " ".join([self.headline, *self.findings])
+
+
+def judge(metrics: dict[str, Any]) -> Verdict:
+    """Put the metrics of `facsim.report.evaluate` into words."""
+    observables = metrics["observables"]
+    different = [name for name, entry in observables.items() if entry["differs"]]
+    tests = {"observables": bool(different)}
+    findings = []
+    for key, name in CLASSIFIERS.items():
+        entry = metrics["classifiers"].get(key, {})
+        if "auc" not in entry:
+            continue
+        tests[name] = entry["differs"]
+        findings.append(
+            f"The {name} {_sees(entry)} (AUC {with_error(entry['auc'], entry['auc_error'])}; "
+            f"truth against truth gives {with_error(entry['floor'], entry['floor_error'])}; {entry['events']:,} events each)."
+        )
+    if different:
+        verb = "differs" if len(different) == 1 else "differ"
+        findings.append(f"{len(different)} of {len(observables)} observables {verb} by the Kolmogorov–Smirnov test.")
+    else:
+        findings.append(f"None of the {len(observables)} observables differs by the Kolmogorov–Smirnov test.")
+    findings.append(f"Farthest from their floor: {_worst(observables)}.")
+    seen = [name for name, differs in tests.items() if differs]
+    if not seen:
+        headline = f"No test sees a difference with {metrics['events']['generated']:,} generated events."
+    elif len(seen) == len(tests):
+        headline = f"Generated and reference events differ: {ALL.get(len(tests), 'all tests see it')}."
+    else:
+        headline = f"Generated and reference events differ: {len(seen)} of {len(tests)} tests see{'s' if len(seen) == 1 else ''} it."
+    return Verdict(bool(seen), headline, tuple(findings))
+
+
+def _sees(entry: dict[str, Any]) -> str:
+    if not entry["differs"]:
+        return "sees no difference"
+    if entry["auc"] < 0.5:
+        return "is systematically wrong, which happens when events of one sample repeat those of the other"
+    return "separates them almost perfectly" if entry["auc"] > 0.99 else "tells them apart"
+
+
+def _worst(observables: dict[str, dict[str, Any]]) -> str:
+    parts = []
+    for name, entry in list(observables.items())[:3]:
+        excess = entry["excess"]
+        parts.append(f"{label(name).words} ({f'{number(excess, 2)}×' if excess else 'the truth never varies'})")
+    return ", ".join(parts)
+
+
+def find_warnings(metrics: dict[str, Any]) -> list[str]:
+    """What a reader must know before trusting the figures."""
+    events, found = metrics["events"], []
+    for name, entry in metrics["conditions"].items():
+        if entry["differs"]:
+            low, high = (number(v) for v in entry["reference_range"])
+            other_low, other_high = (number(v) for v in entry["generated_range"])
+            found.append(
+                f"The condition “{name}” is distributed differently (KS {number(entry['ks'])}, p = {number(entry['ks_pvalue'], 2)}; "
+                f"reference {low} to {high}, generated {other_low} to {other_high}). Whatever depends on it differs for that "
+                "reason alone. Draw the events at the reference's conditions: facsim sample MODEL --like REFERENCE."
+            )
+    if metrics["floor_differs"]:
+        names = ", ".join(metrics["floor_differs"][:3])
+        found.append(
+            f"The two truth samples differ from each other ({names}): the floors are no floors. "
+            "Were both simulated with the same settings?"
+        )
+    if events["generated"] < FEW_EVENTS:
+        found.append(
+            f"Only {events['generated']:,} generated events enter the comparison: the tests are blunt, "
+            "and small differences stay unseen."
+        )
+    for layer, entry in metrics.get("neighbours", {}).items():
+        if entry["copies"]:
+            found.append(
+                f"{entry['copies']:,} of {entry['queries']:,} reference events have an exact copy among the generated events "
+                f"({layer.replace('_', ' ')}): the generated sample contains truth events."
+            )
+            break
+    return found
