@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.detectors import calogan
-from facsim.io.contents import WEIGHTS, Contents, Pick
+from facsim.io.contents import WEIGHTS, Contents, Pick, block_difference
 from facsim.io.hdf5 import (
     HDF5_MAGIC,
     HDF5_SUFFIXES,
@@ -29,22 +29,9 @@ from facsim.io.hdf5 import (
 from facsim.io.layout import Layout
 from facsim.schema import Block, Schema
 
-__all__ = ["CALOGAN", "calogan_schema_problem", "without_rounding"]
+__all__ = ["CALOGAN", "without_rounding"]
 
 ROUNDING_MEV = 0.01  # overflow is a difference of float32 sums of up to 1e5 MeV, so it can be this little below zero
-
-
-def calogan_schema_problem(schema: Schema) -> str:
-    """Why a schema is not that of CaloGAN's three layers, or an empty string. Thresholds do not matter."""
-    have = {b.name: b for b in schema.features + schema.conditions}
-    wanted = calogan()
-    for block in wanted.features + wanted.conditions:
-        mine = have.get(block.name)
-        if mine is None:
-            return f"it needs the block {block}"
-        if (mine.shape, mine.unit, mine.kind, mine.grid) != (block.shape, block.unit, block.kind, block.grid):
-            return f"block {mine} is not CaloGAN's {block}, or has another geometry"
-    return ""
 
 
 def without_rounding(loaded: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
@@ -94,7 +81,20 @@ def _named_only(file: Any, schema: Schema) -> tuple[Block, ...]:
     return tuple(Block(k, d.shape[1:] if d.shape[1:] != (1,) else ()) for k, d in others.items())
 
 
-def _recognises(path: Path) -> bool:
+def _refuses(schema: Schema) -> str:
+    """Further blocks are welcome: they become further datasets."""
+    have = {b.name for b in schema.features + schema.conditions}
+    wanted = calogan()
+    for block in wanted.features + wanted.conditions:
+        role = "condition" if wanted.is_condition(block.name) else "feature"
+        if block.name not in have or schema.is_condition(block.name) != wanted.is_condition(block.name):
+            return f"it needs the {role} block {block}"
+        if reason := block_difference(schema.block(block.name), block):
+            return reason
+    return ""
+
+
+def _recognises(path: Path, _pick: Pick) -> bool:
     names, layout = keys(path)
     return layout == "calogan" or (not layout and not names.isdisjoint(b.name for b in calogan().features))
 
@@ -104,7 +104,7 @@ CALOGAN = Layout(
     suffixes=HDF5_SUFFIXES,
     magic=HDF5_MAGIC,
     recognises=_recognises,
-    refuses=calogan_schema_problem,
+    refuses=_refuses,
     source=_source,
     sink=partial(HDF5Sink, layout="calogan", flat=(1,)),
 )

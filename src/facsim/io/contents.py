@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from facsim.errors import DataError, FileFormatError, SchemaMismatch, nearest
 from facsim.schema import Block, Schema
 
-__all__ = ["ATTRS", "LAYOUT", "RESERVED", "SCHEMA", "WEIGHTS", "Contents", "Pick"]
+__all__ = [
+    "ATTRS",
+    "LAYOUT",
+    "RESERVED",
+    "SCHEMA",
+    "WEIGHTS",
+    "Contents",
+    "Pick",
+    "block_difference",
+    "listed",
+    "same_columns",
+]
 
 SCHEMA = "facsim_schema"  # JSON of the schema
 ATTRS = "facsim_attrs"  # JSON of the attributes, where the format has no attributes of its own
@@ -122,7 +133,7 @@ class Contents:
         weights = self.weights if pick.weights is None else pick.weights
         for name in (*features, *conditions, *((pick.weights,) if pick.weights else ())):
             if name not in by_name and not (name == pick.weights == self.weights):
-                msg = f"{origin}: no block '{name}'; there are {list(by_name)}.{nearest(name, by_name)}"
+                msg = f"{origin}: no block '{name}'; there are {listed(by_name)}.{nearest(name, by_name)}"
                 raise SchemaMismatch(msg)
         if len({*features, *conditions}) < len(features) + len(conditions):
             msg = f"{origin}: each block can be read once, asked for features {features} and conditions {conditions}"
@@ -138,3 +149,28 @@ class Contents:
             raise FileFormatError(msg)
         chosen = tuple(by_name[n] for n in features), tuple(by_name[n] for n in conditions)
         return Schema(*chosen, self.detector), weights
+
+
+def block_difference(given: Block, fixed: Block) -> str:
+    """Why a block is not the one that a layout fixes, or an empty string; thresholds do not matter."""
+    if str(given) != str(fixed) or given.kind != fixed.kind:
+        return f"block {given} of kind {given.kind} instead of {fixed} of kind {fixed.kind}"
+    return f"block {given} has another geometry" if given.grid != fixed.grid else ""
+
+
+def same_columns(given: Schema, fixed: Schema) -> str:
+    """Why a schema does not have exactly the blocks that a layout fixes, or an empty string."""
+    for role in ("features", "conditions"):
+        mine, theirs = getattr(given, role), getattr(fixed, role)
+        if len(mine) != len(theirs):
+            return f"{len(mine)} {role} blocks instead of {len(theirs)}"
+        for a, b in zip(mine, theirs, strict=True):
+            if reason := block_difference(a, b):
+                return reason
+    return ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message, shortened if there are many."""
+    names = sorted(names)
+    return ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")

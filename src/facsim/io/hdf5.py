@@ -86,16 +86,19 @@ class HDF5Sink:
         import h5py
 
         self.file = h5py.File(path, "w")
-        self.blocks = schema.features + schema.conditions
-        for block in self.blocks:
-            self._dataset(block.name, block.shape or flat, np.float32).attrs.update(_described(block))
-        self._begin(schema, weighted, attrs, layout)
+        self.flat = flat
+        self._create(schema)
+        self._begin(weighted, attrs)
+        self.file.attrs[LAYOUT] = layout
+        self.file.attrs[SCHEMA] = json.dumps(schema.to_json())
 
     def put(self, events: Events) -> None:
         """Add events."""
-        for block in self.blocks:
-            self._extend(block.name, events[block.name])
-        self._put_weights(events)
+        for key, values in self._datasets(events).items():
+            self._extend(key, values)
+        if events.weights is not None:
+            self._extend(WEIGHTS, events.weights)
+        self.file.flush()  # else HDF5 keeps the chunks of every dataset in memory, and fails late on a full disk
 
     def close(self) -> None:
         """Complete the file."""
@@ -103,14 +106,20 @@ class HDF5Sink:
 
     abandon = close
 
-    def _begin(self, schema: Schema, weighted: bool, attrs: Mapping[str, Any], layout: str) -> None:
+    def _create(self, schema: Schema) -> None:
+        for block in schema.features + schema.conditions:
+            dataset = self._dataset(block.name, block.shape or self.flat, np.float32)
+            dataset.attrs.update({"unit": block.unit, "kind": block.kind})
+
+    def _datasets(self, events: Events) -> dict[str, NDArray[Any]]:
+        return {b.name: events[b.name] for b in events.schema.features + events.schema.conditions}
+
+    def _begin(self, weighted: bool, attrs: Mapping[str, Any]) -> None:
         if weighted:
             self._dataset(WEIGHTS, (), np.float64)
         for key, value in attrs.items():
             plain = isinstance(value, (str, bool, numbers.Real))
             self.file.attrs[key] = value if plain else json.dumps(value)
-        self.file.attrs[LAYOUT] = layout
-        self.file.attrs[SCHEMA] = json.dumps(schema.to_json())
 
     def _dataset(self, name: str, shape: tuple[int, ...], dtype: type) -> Any:
         bytes_per_event = int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize
@@ -123,10 +132,6 @@ class HDF5Sink:
         before = len(dataset)
         dataset.resize(before + len(values), axis=0)
         dataset[before:] = values.reshape(len(values), *dataset.shape[1:])
-
-    def _put_weights(self, events: Events) -> None:
-        if events.weights is not None:
-            self._extend(WEIGHTS, events.weights)
 
 
 def own_schema(file: Any) -> Schema | None:
@@ -182,10 +187,6 @@ def check_datasets(path: Path, file: Any, blocks: Sequence[Block], layout: str, 
     return next(iter(events.values()), 0)
 
 
-def _described(block: Block) -> dict[str, str]:
-    return {"unit": block.unit, "kind": block.kind}
-
-
 def _source(path: Path, pick: Pick) -> HDF5Source:
     def describe(file: Any) -> Contents:
         schema = own_schema(file)
@@ -215,7 +216,7 @@ def _plain(path: Path, file: Any, pick: Pick) -> Contents:
         )
         raise FileFormatError(msg)
     blocks = [Block(k, d.shape[1:]) for k, d in found.items()]
-    events = check_datasets(path, file, blocks, "hdf5", "Facsim reads tables of one length: remove the others.")
+    events = check_datasets(path, file, blocks, "hdf5", "A table has one length: remove the others.")
     return Contents.plain(events, {b.name: b.shape for b in blocks}, pick, attrs=user_attrs(file))
 
 
@@ -223,7 +224,7 @@ HDF5 = Layout(
     name="hdf5",
     suffixes=HDF5_SUFFIXES,
     magic=HDF5_MAGIC,
-    recognises=lambda path: True,  # noqa: ARG005 - any other HDF5 file is a table of datasets
+    recognises=lambda path, pick: True,  # noqa: ARG005 - any other HDF5 file is a table of datasets
     refuses=lambda schema: "",  # noqa: ARG005 - holds everything
     source=_source,
     sink=HDF5Sink,

@@ -37,7 +37,7 @@ class Layout:
     name: str
     suffixes: tuple[str, ...]
     magic: bytes
-    recognises: Callable[[Path], bool]
+    recognises: Callable[[Path, Pick], bool]
     refuses: Callable[[Schema], str]
     source: Callable[[Path, Pick], Source]
     sink: MakeSink

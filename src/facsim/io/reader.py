@@ -66,6 +66,11 @@ class Reader:
         self._source, self._check = source, check
         self.attrs: dict[str, Any] = dict(source.contents.attrs)
         self.schema, self._weights = source.contents.choose(pick, str(path))
+        self._targets = [
+            (b.name, role, self.schema.columns(b.name))
+            for role, blocks in enumerate((self.schema.features, self.schema.conditions))
+            for b in blocks
+        ]
 
     def __len__(self) -> int:
         return self._source.contents.events
@@ -147,14 +152,13 @@ class Reader:
         start: int,
         stop: int,
     ) -> None:
-        names = [b.name for b in self.schema.features + self.schema.conditions]
+        names = [name for name, _, _ in self._targets]
         with reading(self.path):
             loaded = self._source.load(names if self._weights is None else [*names, self._weights], start, stop)
             # numbers beyond float32 become infinite; the check names them
             with np.errstate(over="ignore", invalid="ignore"):
-                for name in names:
-                    target = conditions if self.schema.is_condition(name) else features
-                    target[:, self.schema.columns(name)] = loaded[name].reshape(stop - start, -1)
+                for name, role, columns in self._targets:
+                    (features, conditions)[role][:, columns] = loaded[name].reshape(stop - start, -1)
                 if weights is not None and self._weights is not None:
                     weights[:] = loaded[self._weights].reshape(stop - start)
 

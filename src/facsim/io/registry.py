@@ -5,16 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 from facsim.errors import DataError, FileFormatError, SchemaMismatch, nearest
+from facsim.io.calochallenge import CALOCHALLENGE
 from facsim.io.calogan import CALOGAN
-from facsim.io.contents import RESERVED
+from facsim.io.calogan_root import CALOGAN_ROOT
+from facsim.io.contents import RESERVED, Pick
 from facsim.io.hdf5 import HDF5
 from facsim.io.layout import Layout
+from facsim.io.npz import NPZ
+from facsim.io.parquet import PARQUET
 from facsim.io.reader import reading
+from facsim.io.root import ROOT
 from facsim.schema import Schema
 
 __all__ = ["for_reading", "for_writing", "layouts"]
 
-_LAYOUTS = (CALOGAN, HDF5)  # the particular before the general: the first that fits is taken
+_LAYOUTS = (
+    CALOGAN,
+    CALOCHALLENGE,
+    HDF5,
+    CALOGAN_ROOT,
+    ROOT,
+    NPZ,
+    PARQUET,
+)  # the particular before the general: the first that fits is taken
 
 
 def layouts() -> tuple[str, ...]:
@@ -22,7 +35,7 @@ def layouts() -> tuple[str, ...]:
     return tuple(layout.name for layout in _LAYOUTS)
 
 
-def for_reading(path: Path, name: str | None = None) -> Layout:
+def for_reading(path: Path, pick: Pick, name: str | None = None) -> Layout:
     """Layout of an existing file, by its content.
 
     Raises
@@ -51,7 +64,7 @@ def for_reading(path: Path, name: str | None = None) -> Layout:
     if named is not None:
         return named
     with reading(path):
-        return next(x for x in kin if x.recognises(path))
+        return next(x for x in kin if x.recognises(path, pick))
 
 
 def for_writing(path: Path, schema: Schema, name: str | None = None) -> Layout:

@@ -69,7 +69,7 @@ def open(  # noqa: A001 - facsim.io.open is to files of events what open is to f
         raise DataError(msg)
     path = Path(path)
     pick = Pick(blocks if features is None else features, conditions, weights, tree)
-    chosen = for_reading(path, layout)
+    chosen = for_reading(path, pick, layout)
     with reading(path):
         source = chosen.source(path, pick)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +18,7 @@ from facsim.schema import Schema
 __all__ = ["CHUNK", "Sink", "Writer"]
 
 CHUNK = 256  # events; sinks get multiples of it, except at the end
+SPARE_BYTES = 1 << 20  # for what a format adds to the numbers
 BUFFER_BYTES = 4 << 20  # appended events are collected up to here
 
 
@@ -129,11 +132,20 @@ class Writer:
             return
         events = self._pending[0] if len(self._pending) == 1 else concatenate(self._pending)
         with _writing(self.path):
+            self._require_space(4 * rows * (self.schema.width + self.schema.condition_width))
             if rows:
                 self._open().put(events[:rows])
         self._pending = [events[rows:]] if rows < len(events) else []
         self._waiting -= rows
         self._written += rows
+
+    def _require_space(self, size: int) -> None:
+        """Stop before the disk is full: the HDF5 library cannot close a file that it could not write, and crashes."""
+        need = 2 * size + SPARE_BYTES
+        free = shutil.disk_usage(self.path.parent).free
+        if free < need:
+            msg = f"{need >> 10} kB needed, {free >> 10} kB left on the disk of {self.path.parent}"
+            raise OSError(errno.ENOSPC, msg)
 
     def _open(self) -> Sink:
         if self._sink is None:
