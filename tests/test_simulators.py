@@ -12,7 +12,7 @@ import pytest
 
 import facsim
 from facsim import detectors, simulators
-from facsim.errors import DataError, MissingData, SimulationError
+from facsim.errors import DataError, MissingData, MissingExtra, SimulationError
 from facsim.simulators import g4data
 from facsim.simulators.calorimeter import SamplingCalorimeter
 from facsim.simulators.engine import event_seeds
@@ -87,6 +87,7 @@ def test_impossible_calorimeters_are_refused(change, word):
         ({"calorimeter": "calogan", "physics": "FTFP"}, "FTFP_BERT"),
         ({"calorimeter": "calogan", "particle": "pi+", "physics": "em"}, "hadron"),
         ({"calorimeter": "calogan", "active": True, "active_only": True}, "choose one"),
+        ({"calorimeter": "par04-siw", "active": True}, "active material.s"),
         ({"calorimeter": "calogan", "cut_mm": 0.0}, "cut_mm"),
         ({"calorimeter": "calogan", "angle_spread_deg": 90.0}, "angle_spread_deg"),
     ],
@@ -133,6 +134,12 @@ def test_without_data_the_error_says_what_to_do(tmp_path, monkeypatch):
         g4data.find()
     with pytest.raises(MissingData, match="GEANT4_DATA_DIR=/no/such"):
         g4data.find(environment={"GEANT4_DATA_DIR": "/no/such"})
+
+
+def test_without_geant4_pybind_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(MissingExtra, match=r'pip install "facsim\[geant4\]"'):
+        simulators.Geant4Sampler("calogan").sample([1.0])
 
 
 def _files(folder, *names):

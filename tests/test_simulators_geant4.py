@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -166,7 +167,7 @@ def test_other_settings_are_refused_by_name(tmp_path, whole):
     with pytest.raises(SimulationError, match=r"begun with seed = 11, this run has 12"):
         simulate("calogan", **RUN | {"seed": 12}, output=whole)
     before = whole.stat().st_mtime_ns
-    assert simulate("calogan", **RUN, output=whole) == whole
+    assert simulate("calogan", **RUN | {"energy": "1.0:2"}, output=whole, workers=3) == whole
     assert whole.stat().st_mtime_ns == before
 
     def stop(done, _n):
@@ -187,6 +188,7 @@ def test_foreign_files_and_wrong_suffixes_are_left_alone(tmp_path, reference):
     with pytest.raises(SimulationError, match="not made by simulate"):
         simulate("calogan", n=2, energy=1, output=tmp_path / "mine.h5")
     assert same(tmp_path / "mine.h5", reference)
+    assert not list(tmp_path.glob("*.parts"))
     with pytest.raises(FileFormatError):
         simulate("calogan", n=2, energy=1, output=tmp_path / "showers.txt")
 
@@ -211,6 +213,14 @@ def test_geant4s_own_complaint_reaches_the_user(tmp_path, monkeypatch):
     monkeypatch.setenv("GEANT4_DATA_DIR", str(tmp_path))
     with pytest.raises(SimulationError, match=r"(?s)G4Exception.*brem_SB/br"):
         Geant4Sampler("calogan").sample([1.0])
+
+
+def test_materials_that_geant4_does_not_know_are_named():
+    calorimeter = simulators.preset("calogan")
+    lead, argon = calorimeter.plates
+    unknown = replace(lead, material=simulators.Material("G4_Unobtainium"))
+    with pytest.raises(SimulationError, match="no material 'G4_Unobtainium'"):
+        Geant4Sampler(replace(calorimeter, plates=(unknown, argon))).sample([1.0])
 
 
 def test_hadrons_need_their_data_sets(geant4_data):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facsim.errors import SimulationError
 from facsim.schema import Grid
 from facsim.simulators.calorimeter import Material, SamplingCalorimeter, active_name
 
@@ -167,7 +168,11 @@ class Engine:
     def _material(self, material: Material) -> Any:
         g4 = self._g4
         if material.z is None or material.a_g_mole is None or material.density_g_cm3 is None:
-            return g4.G4NistManager.Instance().FindOrBuildMaterial(material.name)
+            found = g4.G4NistManager.Instance().FindOrBuildMaterial(material.name)
+            if found is None:
+                msg = f"Geant4 knows no material '{material.name}'; its own are called G4_Pb, G4_lAr, G4_Si, ..."
+                raise SimulationError(msg)
+            return found
         density, molar = material.density_g_cm3 * g4.g / g4.cm3, material.a_g_mole * g4.g / g4.mole
         built = g4.G4Material(material.name, material.z, molar, density)
         self._keep.append(built)
@@ -266,14 +271,14 @@ class Engine:
         row = event.GetEventID()
         collections = event.GetHCofThisEvent()
         out = np.zeros(self._out.shape[1])  # float64: a cell is the sum over materials
-        for collection, starts in self._targets():
+        for collection, starts in self._targets:
             for cell, energy in collections.GetHC(collection):
                 for start in starts:
                     out[start + cell] += energy
         self._out[row] = out * self._calorimeter.scale
         self._tick(row + 1)
 
-    @cache  # noqa: B019 - one engine per process, for its whole life
+    @cached_property
     def _targets(self) -> list[tuple[int, list[int]]]:
         """Of each hits collection: its number, and the feature columns where its first cell goes."""
         schema, detectors = self._calorimeter.schema, self._g4.G4SDManager.GetSDMpointer()

@@ -133,6 +133,9 @@ def make_setup(
     if active and active_only:
         msg = "active=True adds the active material's share beside the total, active_only=True replaces it: choose one"
         raise SimulationError(msg)
+    if active and calorimeter.deposit == "active":
+        msg = f"active=True: the layers of '{calorimeter.name}' hold nothing but the active material's deposit anyway"
+        raise SimulationError(msg)
     if active or active_only:
         calorimeter = replace(calorimeter, deposit="both" if active else "active")
     return Setup(calorimeter, particle, physics, cut_mm, position_spread_mm, angle_spread_deg)

@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facsim.errors import SimulationError, require
+from facsim.errors import MissingExtra, SimulationError
 from facsim.simulators import g4data
 from facsim.simulators.setup import HADRONS, Setup
 
@@ -51,7 +51,8 @@ def data_sets(setup: Setup) -> g4data.DataSets:
     """
     # not imported: that could ask on the terminal whether to download data
     if importlib.util.find_spec("geant4_pybind") is None:
-        require("geant4_pybind", "geant4", "simulating showers")
+        msg = 'simulating showers needs geant4-pybind: pip install "facsim[geant4]"'
+        raise MissingExtra(msg)
     return g4data.find(hadrons=setup.physics != "em" or setup.particle in HADRONS)
 
 

@@ -96,7 +96,6 @@ def simulate(
     if n < 1 or seed < 0:
         msg = f"n={n}, seed={seed}: at least one event, and a seed of 0 or more, are needed"
         raise DataError(msg)
-    parse_range(energy)
     setup = make_setup(
         calorimeter,
         particle=particle,
@@ -107,7 +106,7 @@ def simulate(
         angle_spread_deg=angle_spread_deg,
         physics=physics,
     )
-    settings = _settings(setup, n, str(energy), seed)
+    settings = _settings(setup, n, _canonical(energy), seed)
     facsim.io.create(output, setup.schema)  # nothing is written yet, but a wrong suffix is found before the work
     shards = Shards(output, settings)
     tell = progress or (lambda _done, _total: None)
@@ -123,7 +122,7 @@ def simulate(
                 shards.open()
                 _simulate_missing(setup, settings, shards, workers, tell)
                 _merge(setup, settings, shards, output)
-            shards.remove()
+            shards.clear()
     except FacsimError:
         raise
     except OSError as error:
@@ -131,6 +130,13 @@ def simulate(
         raise SimulationError(msg) from error
     tell(n, n)
     return output
+
+
+def _canonical(energy: str | float) -> str:
+    """One spelling for 1, 1.0 and "1"."""
+    low, high, law = parse_range(energy)
+    words = [f"{v!r}".removesuffix(".0") for v in ([low] if law == "fixed" else [low, high])]
+    return ":".join((["log"] if law == "log" else []) + words)
 
 
 def _settings(setup: Setup, n: int, energy: str, seed: int) -> dict[str, Any]:

@@ -62,7 +62,11 @@ class Shards:
             except OSError as error:
                 msg = f"another process is simulating into {self.folder}: wait for it, or choose another output"
                 raise SimulationError(msg) from error
-            yield
+            try:
+                yield
+            finally:
+                if [p.name for p in self.folder.iterdir()] == ["lock"]:
+                    self.remove()
 
     def open(self) -> None:
         """Write the manifest, or compare with the one that is there."""

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from facsim.errors import SimulationError
 from facsim.files import atomic
 from facsim.simulators.engine import Engine, Primary, event_seeds
 from facsim.simulators.setup import Setup
@@ -46,7 +47,11 @@ def _serve(requests: IO[str], replies: IO[str]) -> None:
     start = json.loads(requests.readline())
     threading.Thread(target=_die_with_parent, args=(start["parent"],), daemon=True).start()
     setup = Setup.from_json(start["setup"])
-    engine = Engine(setup.calorimeter, setup.particle, setup.physics, setup.cut_mm, livermore=start["livermore"])
+    try:
+        engine = Engine(setup.calorimeter, setup.particle, setup.physics, setup.cut_mm, livermore=start["livermore"])
+    except SimulationError as error:
+        reply({"error": str(error)})
+        return
     for line in requests:
         job = json.loads(line)
         first = job["first"]
