@@ -1,7 +1,8 @@
 """facsim: fast, faithful copies of slow physics simulations.
 
-The verbs (`simulate`, `fit`, `sample`, `evaluate`, `export`, `bench`) and `load` are the whole public interface;
-they are imported on first use, so that ``import facsim`` stays light and works without torch.
+The verbs (`simulate`, `fit`, `sample`, `evaluate`, `export`, `bench` and those for files and models) are what most
+programs need; verbs and rooms (``facsim.io``, ``facsim.datasets``, ...) are imported on first use, so that
+``import facsim`` stays light and works without torch.
 """
 
 from __future__ import annotations
@@ -15,9 +16,55 @@ from facsim.sampler import Sampler
 from facsim.schema import Block, Grid, Schema
 
 if TYPE_CHECKING:
-    from facsim.api import bench, evaluate, export, fit, info, load, read, sample, simulate, write
+    from facsim import (
+        datasets,
+        deploy,
+        detectors,
+        io,
+        metrics,
+        models,
+        nets,
+        observables,
+        recipes,
+        report,
+        runtime,
+        simulators,
+        training,
+        transforms,
+    )
+    from facsim.api import bench, evaluate, export, fit, info, load, read, sample, simulate, split, write
 
 __version__ = "0.1.0"
+
+_VERBS = (
+    "bench",
+    "evaluate",
+    "export",
+    "fit",
+    "info",
+    "load",
+    "read",
+    "sample",
+    "simulate",
+    "split",
+    "write",
+)
+_ROOMS = (
+    "datasets",
+    "deploy",
+    "detectors",
+    "io",
+    "metrics",
+    "models",
+    "nets",
+    "observables",
+    "recipes",
+    "report",
+    "runtime",
+    "simulators",
+    "training",
+    "transforms",
+)
 
 __all__ = [
     "Block",
@@ -28,23 +75,38 @@ __all__ = [
     "Schema",
     "bench",
     "concatenate",
+    "datasets",
+    "deploy",
+    "detectors",
     "evaluate",
     "export",
     "fit",
     "info",
+    "io",
     "load",
+    "metrics",
+    "models",
+    "nets",
+    "observables",
     "read",
+    "recipes",
+    "report",
+    "runtime",
     "sample",
     "simulate",
+    "simulators",
+    "split",
+    "training",
+    "transforms",
     "write",
 ]
-
-_VERBS = frozenset({"bench", "evaluate", "export", "fit", "info", "load", "read", "sample", "simulate", "write"})
 
 
 def __getattr__(name: str) -> Any:
     if name in _VERBS:
         return getattr(importlib.import_module("facsim.api"), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"facsim.{name}")
     msg = f"module 'facsim' has no attribute '{name}'"
     raise AttributeError(msg)
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from facsim.errors import DataError
 from facsim.schema import Schema
 
-__all__ = ["Events", "concatenate"]
+__all__ = ["Events", "concatenate", "split_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,11 +114,7 @@ class Events:
         seed : int
             Same seed, same split. Both parts keep the order of the file.
         """
-        if not 0 <= fraction <= 1:
-            msg = f"fraction={fraction}: must be between 0 and 1"
-            raise DataError(msg)
-        first = np.zeros(len(self), bool)
-        first[np.random.default_rng(seed).permutation(len(self))[: round(fraction * len(self))]] = True
+        first = split_rows(len(self), fraction, seed)
         return self[first], self[~first]
 
     def check(self, origin: str = "events") -> Events:
@@ -154,6 +150,27 @@ class Events:
                 )
                 raise DataError(msg)
         return self
+
+
+def split_rows(n: int, fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Mask (n,) of the rows that `Events.split` puts into the first part.
+
+    Raises
+    ------
+    DataError
+        If `fraction` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> int(split_rows(10, 0.8, seed=1).sum())
+    8
+    """
+    if not 0 <= fraction <= 1:
+        msg = f"fraction={fraction}: must be between 0 and 1"
+        raise DataError(msg)
+    first = np.zeros(n, bool)
+    first[np.random.default_rng(seed).permutation(n)[: round(fraction * n)]] = True
+    return first
 
 
 def concatenate(parts: Iterable[Events]) -> Events:

@@ -8,11 +8,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facsim.errors import DataError
+from facsim.errors import DataError, SchemaMismatch, nearest
 from facsim.events import Events
 from facsim.schema import Schema
 
-__all__ = ["SHARD", "Sampler", "as_conditions", "flat", "noise", "parse_range"]
+__all__ = ["SHARD", "Sampler", "as_conditions", "draw_conditions", "flat", "noise", "parse_range"]
 
 SHARD = 1024
 """Events per unit of work. Noise of shard i depends on (seed, i) alone, so any chunking gives the same events; and
@@ -52,6 +52,8 @@ def as_conditions(conditions: ArrayLike | Events | Mapping[str, ArrayLike], sche
     ------
     DataError
         If the shape does not fit or a value is not finite.
+    SchemaMismatch
+        If events lack a condition, or have it in another unit or shape.
 
     Examples
     --------
@@ -61,6 +63,11 @@ def as_conditions(conditions: ArrayLike | Events | Mapping[str, ArrayLike], sche
     """
     names = [b.name for b in schema.conditions]
     if isinstance(conditions, Events):
+        for block in schema.conditions:
+            given = conditions.schema.block(block.name)
+            if given.shape != block.shape or (given.unit and block.unit and given.unit != block.unit):
+                msg = f"the events have condition {given}, the sampler asks for {block}: convert it first"
+                raise SchemaMismatch(msg)
         conditions = {n: conditions[n] for n in names}
     if isinstance(conditions, Mapping):
         if set(conditions) != set(names):
@@ -94,8 +101,15 @@ def noise(seed: int, shard: int, size: int, width: int) -> NDArray[np.float32]:
     return generator.standard_normal((size, width), dtype=np.float32)
 
 
-def parse_range(text: str | float) -> tuple[float, float, str]:
+def parse_range(text: str | float, *, positive: bool = True) -> tuple[float, float, str]:
     """Read ``"50"``, ``"1:100"`` or ``"log:1:100"`` into (low, high, ``"fixed" | "flat" | "log"``).
+
+    Parameters
+    ----------
+    text : str or float
+        One number, a flat or a log-flat range.
+    positive : bool, optional
+        Whether all numbers must be positive, as energies are; a log-flat range always is.
 
     Raises
     ------
@@ -110,23 +124,81 @@ def parse_range(text: str | float) -> tuple[float, float, str]:
         values = [float(w) for w in words]
     except ValueError:
         values = []
-    if len(values) == 1 and law == "flat" and np.isfinite(values[0]) and values[0] > 0:
+    allowed = np.isfinite(values).all() and (min(values, default=0) > 0 or (law == "flat" and not positive))
+    if len(values) == 1 and law == "flat" and allowed:
         return values[0], values[0], "fixed"
-    if len(values) == 2 and np.isfinite(values).all() and 0 < values[0] < values[1]:
+    if len(values) == 2 and allowed and values[0] < values[1]:
         return values[0], values[1], law
-    msg = f"range '{text}': write one positive number (50), low:high (1:100) or log:low:high (log:1:100)"
+    number = "one positive number" if positive else "one number"
+    msg = f"range '{text}': write {number} (50), low:high (1:100) or log:low:high (log:1:100)"
     raise DataError(msg)
 
 
-def flat(text: str | float, n: int, seed: int) -> NDArray[np.float32]:
+def flat(text: str | float, n: int, seed: int, *, positive: bool = True, column: int = 0) -> NDArray[np.float32]:
     """Draw n numbers from the range `text` (see `parse_range`).
+
+    Parameters
+    ----------
+    text : str or float
+        The range.
+    n, seed : int
+        Number i depends on (seed, column, i) alone.
+    positive : bool, optional
+        See `parse_range`.
+    column : int, optional
+        Numbers of different columns are independent.
 
     Examples
     --------
     >>> flat("1:100", 3, seed=0).shape
     (3,)
     """
-    low, high, law = parse_range(text)
-    u = np.random.default_rng([seed, 0x0C04D]).random(n)
+    low, high, law = parse_range(text, positive=positive)
+    u = np.random.default_rng([seed, 0x0C04D, column]).random(n)
     drawn = low * (high / low) ** u if law == "log" else low + (high - low) * u
     return drawn.astype(np.float32)
+
+
+def draw_conditions(schema: Schema, ranges: Mapping[str, str | float], n: int, seed: int) -> NDArray[np.float32]:
+    """Draw conditions (n, schema.condition_width), each column on its own.
+
+    Parameters
+    ----------
+    schema : Schema
+        Whose condition blocks are asked for.
+    ranges : mapping
+        A range (see `parse_range`) in the block's unit, for every condition block.
+    n, seed : int
+        Number of events; same seed, same conditions.
+
+    Raises
+    ------
+    DataError
+        If a block has no range, a name is not known, or a range cannot be read.
+
+    Examples
+    --------
+    >>> from facsim import Block, Schema
+    >>> schema = Schema((), (Block("energy", (), "energy", "GeV"), Block("angle", (2,), "angle", "rad")))
+    >>> draw_conditions(schema, {"energy": 50, "angle": "-0.1:0.1"}, 4, seed=0).shape
+    (4, 3)
+    """
+    if n < 1 or seed < 0:
+        msg = f"n={n}, seed={seed}: at least one event, and a seed of 0 or more, are needed"
+        raise DataError(msg)
+    names = [b.name for b in schema.conditions]
+    unknown = [name for name in ranges if name not in names]
+    missing = [str(b) for b in schema.conditions if b.name not in ranges]
+    if unknown:
+        msg = f"no condition '{unknown[0]}'; the conditions are {names}.{nearest(unknown[0], names)}"
+        raise DataError(msg)
+    if missing:
+        msg = f"give a range, such as 1:100, for each condition; missing: {', '.join(missing)}"
+        raise DataError(msg)
+    matrix = np.empty((n, schema.condition_width), np.float32)
+    for block in schema.conditions:
+        columns = schema.columns(block.name)
+        for column in range(columns.start, columns.stop):
+            positive = block.kind == "energy"
+            matrix[:, column] = flat(ranges[block.name], n, seed, positive=positive, column=column)
+    return matrix

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facsim.errors import FacsimError
+from facsim.errors import FacsimError, require
 
 __all__ = ["open_model", "peak_memory"]
 
@@ -24,11 +24,14 @@ def open_model(path: str | os.PathLike[str]) -> Any:
     ------
     CheckpointError
         If it is neither.
+    MissingExtra
+        If a run folder is to be read and torch is not installed.
     """
     if Path(path).suffix == ".onnx":
         from facsim import runtime
 
         return runtime.load(path)
+    require("torch", "train", f"reading {path}, a model that is not exported,")
     from facsim import models
 
     return models.load(Path(path))
