@@ -59,7 +59,7 @@ class _File:
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         size = 4 * self.columns
         pieces = [os.pread(self.handle, size, int(row) * size) for row in rows]
-        return np.frombuffer(b"".join(pieces), np.float32).reshape(len(rows), self.columns)
+        return np.frombuffer(bytearray().join(pieces), np.float32).reshape(len(rows), self.columns)
 
 
 def encode(model: Surrogate, source: Iterable[Events], total: int, megabytes: int, scratch: Path) -> Rows:

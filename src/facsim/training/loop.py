@@ -144,7 +144,7 @@ def _validate(state: TrainingState, validation: Validation, logs: Log, folder: P
 
 
 def _diagnosis(player: str, state: TrainingState, rate: float, figures: dict[str, torch.Tensor], folder: Path) -> str:
-    shown = ", ".join(f"{k} {float(v):g}" for k, v in figures.items())
+    shown = ", ".join(f"{k} {v.item():g}" for k, v in figures.items())
     kept = (
         f"the best checkpoint so far (distance {state.best:.4f}) is kept in {folder}"
         if state.best < float("inf")

@@ -66,14 +66,15 @@ class Marginals(nn.Module):
     ) -> None:
         """Fit to values (n, width), NaN where a column is empty, and their driver (n,).
 
-        Negative weights count as zero here: the tables only shape the latent space, they estimate no density.
+        Events of weight zero or less are left out: the tables only shape the latent space, they estimate no density.
         """
+        importance = np.ones(len(driver)) if weights is None else np.asarray(weights, np.float64)
+        used = importance > 0
+        values, driver, importance = values[used], driver[used], importance[used] / importance[used].mean()
         knots = np.quantile(driver.astype(np.float64), np.linspace(0, 1, len(self.knots)))
         knots += np.arange(len(knots)) * 1e-6 * max(1.0, float(np.ptp(knots)))  # strictly ascending
         self.knots.copy_(torch.from_numpy(knots))
         basis = _hat(knots, driver)
-        importance = np.ones(len(driver)) if weights is None else np.maximum(weights, 0)
-        importance = importance / importance.mean()
         grid = np.linspace(-GRID_EDGE, GRID_EDGE, self.table.shape[1])
         for start in range(0, values.shape[1], CHUNK):
             part = slice(start, start + CHUNK)
@@ -210,7 +211,7 @@ def _quantile_tables(
         if len(x) < 50:
             x, w = (pool, np.ones(len(pool))) if len(pool) else (np.array([-1.0, 1.0]), np.ones(2))
         order = np.argsort(x)
-        x, w = x[order], w[order] + 1e-12
+        x, w = x[order], w[order]
         probability = (np.cumsum(w) - 0.5 * w) / w.sum()
         score = np.log(probability / (1 - probability))
         table = np.interp(grid, score, x)
