@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from facsim.errors import RecipeError, nearest
-from facsim.models import ModelConfig, family
-from facsim.training import TrainingSettings
 
-__all__ = ["Recipe", "load", "names", "text"]
+if TYPE_CHECKING:
+    from facsim.models import ModelConfig
+    from facsim.training import TrainingSettings
+
+__all__ = ["Recipe", "load", "names", "summary", "text"]
 
 TOP = ("family", "summary", "reference", "model", "training")
 
@@ -85,6 +87,17 @@ def text(name: str) -> str:
     return (resources.files(__package__) / f"{name}.yaml").read_text(encoding="utf-8")
 
 
+def summary(name: str) -> str:
+    """One line about a preset; like `names` and `text`, it needs no torch.
+
+    Examples
+    --------
+    >>> summary("wgan-gp").split(";")[0]
+    'conditional Wasserstein GAN with gradient penalty on perceptrons'
+    """
+    return str(_parse(text(name), f"recipe '{name}'")[0].get("summary", "")).strip()
+
+
 def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Read a preset or a YAML file, and change some of its values.
 
@@ -106,6 +119,9 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
     >>> load("cfm", {"training.steps": "2000"}).training.steps
     2000
     """
+    from facsim.models import family
+    from facsim.training import TrainingSettings
+
     path = Path(recipe)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
@@ -190,6 +206,6 @@ def _dotted(group: str, model: type[BaseModel]) -> list[str]:
 def _nearest_key(key: str, allowed: set[str]) -> str:
     """Nearest dotted key; without the group if that alone is what is wrong ('steps' for 'training.steps')."""
     close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.75)
-    same_name = [a for a in sorted(allowed) if a.split(".")[-1] == key.split(".")[-1]]
+    same_name = [a for a in sorted(allowed) if a.split(".")[-1] == key.rsplit(".", maxsplit=1)[-1]]
     found = close or same_name or difflib.get_close_matches(key, allowed, n=1, cutoff=0.5)
     return f" Did you mean '{found[0]}'?" if found else f" Known are: {', '.join(sorted(allowed))}"

@@ -1,0 +1,77 @@
+"""Commands for files of events: simulate, info, split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facsim.cli.options import SampleFile, output
+from facsim.cli.terminal import progress, show
+from facsim.cli.verb import Verb
+
+__all__ = ["info", "simulate", "split"]
+
+
+@click.command(cls=Verb, hint="The same command continues from there.")
+@click.argument("calorimeter")
+@click.option("--particle", default="e+", show_default=True, help="e+, e-, gamma, mu+, mu-, or a hadron.")
+@click.option("--energy", default="1:100", show_default=True, help="50, 1:100 (flat) or log:1:100, kinetic.")
+@click.option("-n", "n", type=int, required=True, help="Number of showers.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes; the events do not depend on it.")
+@click.option("--active", is_flag=True, help="Add the deposit of the active material as blocks of its own.")
+@click.option("--active-only", is_flag=True, help="Put the active material's deposit alone into the layers.")
+@click.option("--cut", "cut_mm", type=float, default=0.7, show_default=True, help="Production cut, mm.")
+@click.option("--position-spread", "position_spread_mm", type=float, default=0.0, help="Of the entry point, mm.")
+@click.option("--angle-spread", "angle_spread_deg", type=float, default=0.0, help="Of the direction, degrees.")
+@click.option("--physics", default="auto", show_default=True, help="Geant4's physics list.")
+@click.option("--resume/--no-resume", default=True, show_default=True, help="Continue an earlier attempt.")
+@output("File to write; the suffix chooses the format.")
+def simulate(calorimeter: str, n: int, **options: Any) -> None:
+    """Simulate showers with Geant4.
+
+    CALORIMETER is calogan or par04-siw. A run that was stopped in any way continues where it was when the command is
+    given again.
+    """
+    from facsim import api
+
+    with progress("simulating", "showers") as tick:
+        path = api.simulate(calorimeter, n=n, progress=tick, **options)
+    show({"output": str(path), "events": n}, f"{n:,} showers in {path}")
+
+
+@click.command(cls=Verb)
+@click.argument("path", type=SampleFile())
+def info(path: Path) -> None:
+    """Describe a file of events, or a model.
+
+    PATH is a file of events, a run folder or an exported .onnx file.
+    """
+    from facsim import api
+    from facsim.cli.tables import describe
+
+    with progress("reading", "events") as tick:
+        found = api.info(path, progress=tick)
+    show(found, describe(found))
+
+
+@click.command(cls=Verb)
+@click.argument("file", type=SampleFile())
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--fraction", type=float, default=0.5, show_default=True, help="Share of the events that goes to FIRST.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def split(file: Path, first: Path, second: Path, fraction: float, seed: int) -> None:
+    """Split a file at random into two.
+
+    For instance to train on the one and to test on the other.
+    """
+    from facsim import api, io
+
+    counts = {}
+    for path in api.split(file, first, second, fraction=fraction, seed=seed):
+        with io.open(path) as reader:
+            counts[str(path)] = len(reader)
+    show({"events": counts}, "\n".join(f"{events:,} events in {path}" for path, events in counts.items()))

@@ -1,0 +1,144 @@
+"""Commands for models: recipes, fit, sample, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from facsim.cli.options import KeyValue, SampleFile, output
+from facsim.cli.terminal import progress, say, show
+from facsim.cli.verb import Verb, Verbs
+
+__all__ = ["export", "fit", "recipes", "sample"]
+
+
+class Listing(Verbs):
+    """A group that without a command lists."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put in the command that may be left out."""
+        wants_help = bool(args) and args[0] in ctx.help_option_names
+        return super().parse_args(ctx, args if args and (wants_help or args[0][0] != "-") else ["list", *args])
+
+
+@click.group(cls=Listing)
+def recipes() -> None:
+    """List the recipes that fit knows, or show one."""
+
+
+@recipes.command(cls=Verb, name="list")
+def list_recipes() -> None:
+    """List the names of all recipes, each with one line about it."""
+    from facsim.cli.tables import listed
+    from facsim.recipes import names, summary
+
+    found = {name: summary(name) for name in names()}
+    show(found, listed(found))
+
+
+@recipes.command(cls=Verb, name="show")
+@click.argument("name")
+def show_recipe(name: str) -> None:
+    """Print the YAML of recipe NAME: save it, change it, and give the file to fit."""
+    from facsim.recipes import text
+
+    yaml = text(name)
+    show({"name": name, "yaml": yaml}, yaml.rstrip())
+
+
+@click.command(cls=Verb, hint="Give the same command with --resume to continue.")
+@click.argument("data", type=SampleFile())
+@click.option("--recipe", default="cfm", show_default=True, help="Name of a recipe, or a YAML file.")
+@click.option(
+    "--set", "overrides", type=KeyValue("training.steps=2000"), multiple=True, help="Change a recipe's value."
+)
+@click.option("--resume", is_flag=True, help="Continue the run in the output folder.")
+@output("Run folder to make.")
+def fit(data: Path, recipe: str, overrides: tuple[tuple[str, str], ...], resume: bool, output: Path) -> None:
+    """Fit a model to the events of DATA.
+
+    Ctrl-C stops after the step; with --resume the run goes on as if it had not been stopped. For several processes:
+    torchrun --nproc-per-node 2 -m facsim fit ...
+    """
+    from facsim import api
+
+    with progress("fitting", "steps") as tick:
+        model = api.fit(data, recipe, output=output, overrides=dict(overrides), resume=resume, progress=tick)
+    result = {"output": str(output), **{k: model.provenance.get(k) for k in ("family", "step", "validation")}}
+    text = f"{output}: best checkpoint at step {result['step']:,}, mean KS distance to held-out events "
+    show(result, text + f"{result['validation']:.4f}")
+
+
+@click.command(cls=Verb, hint="Nothing was written; the same command draws the same events.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--like", type=SampleFile(), help="Take the conditions of these events.")
+@click.option("--energy", help="Draw energies: 50, 1:100 (flat) or log:1:100, in the model's unit.")
+@click.option(
+    "--set-condition", "ranges", type=KeyValue("angle=0:0.5"), multiple=True, help="Range of another condition."
+)
+@click.option("-n", "n", type=int, help="Number of events; with --like, the first n.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--threads", type=int, help="All cores by default; the events do not depend on it.")
+@click.option("--strict", is_flag=True, help="Refuse conditions outside the training range instead of warning.")
+@output("File to write; the suffix chooses the format.")
+def sample(
+    model: Path,
+    like: Path | None,
+    energy: str | None,
+    ranges: tuple[tuple[str, str], ...],
+    n: int | None,
+    seed: int,
+    threads: int | None,
+    strict: bool,
+    output: Path,
+) -> None:
+    """Draw events from a model.
+
+    MODEL is a run folder or an exported .onnx file. Its conditions come from a file (--like) or are drawn (--energy
+    and -n).
+    """
+    from facsim import api
+
+    events = 0
+
+    with progress("sampling", "events") as tick:
+
+        def count(done: int, total: int) -> None:
+            nonlocal events
+            events = done
+            tick(done, total)
+
+        api.sample(
+            model,
+            like=like,
+            energy=energy,
+            ranges=dict(ranges) or None,
+            n=n,
+            seed=seed,
+            threads=threads,
+            strict=strict,
+            output=output,
+            progress=count,
+        )
+    show({"output": str(output), "events": events}, f"{events:,} events in {output}")
+
+
+@click.command(cls=Verb)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--check/--no-check", default=True, show_default=True, help="Compare the file's events with the model's.")
+@click.option("--licence", help="Terms for the file, stored in it.")
+@output("The .onnx file.")
+def export(model: Path, check: bool, licence: str | None, output: Path) -> None:
+    """Write a model as one .onnx file.
+
+    It runs without torch: in Python by `facsim sample`, in C++ with ONNX Runtime.
+    """
+    from facsim import api
+
+    if output.suffix != ".onnx":
+        say(f"{output} does not end with .onnx, by which facsim knows an exported file")
+    path = api.export(model, output, check=check, licence=licence)
+    size = path.stat().st_size
+    tested = "; it gives the model's events" if check else ""
+    show({"output": str(path), "bytes": size, "checked": check}, f"{path}: {size / 1e6:.1f} MB{tested}")
