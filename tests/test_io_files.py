@@ -274,6 +274,25 @@ def test_schema_that_is_no_schema(path):
         facsim.io.read(path)
 
 
+def test_attributes_of_others_become_plain(path):
+    write_hdf5(path, calogan_datasets())
+    with h5py.File(path, "a") as file:
+        file.attrs.update(
+            {"text": np.bytes_(b"abc"), "list": np.arange(2), "empty": h5py.Empty("f4"), "x": np.float32(2)}
+        )
+    attrs = facsim.io.info(path)["attrs"]
+    assert {k: attrs[k] for k in ("text", "list", "x")} == {"text": "abc", "list": [0, 1], "x": 2.0}
+    json.dumps(attrs)
+
+
+def test_import_is_light():
+    """Libraries of formats are loaded when a file of theirs is touched."""
+    heavy = "h5py", "uproot", "awkward", "pyarrow"
+    code = f"import sys, facsim.io, facsim.detectors; sys.exit(str([m for m in {heavy} if m in sys.modules] or ''))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr.strip() == ""
+
+
 def test_nothing_to_read(path):
     with h5py.File(path, "w") as file:
         file.create_group("inside")
@@ -323,6 +342,8 @@ def test_arguments_that_make_no_sense(path):
         facsim.io.open(path, blocks=["pt"], features=["pt"])
     with pytest.raises(DataError, match=r"features='pt'.*\['pt'\]"):
         facsim.io.open(path, blocks="pt")
+    with pytest.raises(DataError, match=r"attrs=.*object"):
+        facsim.io.create(path, Schema((Block("x"),)), attrs={"x": object()})
     with facsim.io.open(path) as reader, pytest.raises(DataError, match="n=0"):
         next(reader.batches(0))
     with pytest.raises(DataError, match=r"with facsim\.io\.create"):

@@ -77,12 +77,13 @@ def assert_equal(a, b):
 @pytest.mark.parametrize(("case", "weighted"), both_ways)
 def test_write_then_read_is_the_identity(target, weighted):
     path, schema, layout = target
+    attrs = {"seed": 3, "made by": "test", "range": np.array([1, 100]), "origin": {"version": "11.4", "cut": None}}
     events = sample(schema, 300, weighted)  # more than a chunk, and not a multiple of it
-    facsim.io.write(path, events, attrs={"seed": 3, "made by": "test"})
+    facsim.io.write(path, events, attrs=attrs)
     assert_equal(facsim.io.read(path, blocks="all"), events)
     with facsim.io.open(path) as reader:
         assert (len(reader), reader.layout, reader.weighted) == (300, layout, weighted)
-        assert reader.attrs == {"seed": 3, "made by": "test"}
+        assert reader.attrs == attrs | {"range": [1, 100]}
 
 
 @quick

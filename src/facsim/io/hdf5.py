@@ -6,7 +6,6 @@ HDF5 files without a schema are read too: every numeric dataset of the root grou
 from __future__ import annotations
 
 import json
-import numbers
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from facsim.errors import FileFormatError, nearest
 from facsim.events import Events
-from facsim.io.contents import LAYOUT, SCHEMA, WEIGHTS, Contents, Pick
+from facsim.io.contents import ATTRS, LAYOUT, SCHEMA, WEIGHTS, Contents, Pick
 from facsim.io.layout import Layout
 from facsim.io.writer import CHUNK
 from facsim.schema import Block, Schema
@@ -117,9 +116,9 @@ class HDF5Sink:
     def _begin(self, weighted: bool, attrs: Mapping[str, Any]) -> None:
         if weighted:
             self._dataset(WEIGHTS, (), np.float64)
-        for key, value in attrs.items():
-            plain = isinstance(value, (str, bool, numbers.Real))
-            self.file.attrs[key] = value if plain else json.dumps(value)
+        plain = {k: v for k, v in attrs.items() if isinstance(v, (str, bool, int, float))}
+        self.file.attrs.update(plain)
+        self.file.attrs[ATTRS] = json.dumps({k: v for k, v in attrs.items() if k not in plain})
 
     def _dataset(self, name: str, shape: tuple[int, ...], dtype: type) -> Any:
         bytes_per_event = int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize
@@ -142,8 +141,8 @@ def own_schema(file: Any) -> Schema | None:
 
 def user_attrs(file: Any) -> dict[str, Any]:
     """Attributes of an open HDF5 file except facsim's own, as plain Python values."""
-    found = {k: v for k, v in file.attrs.items() if k not in {LAYOUT, SCHEMA}}
-    return {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in found.items()}
+    found = {k: _plain_value(v) for k, v in file.attrs.items() if k not in {ATTRS, LAYOUT, SCHEMA}}
+    return found | dict(json.loads(file.attrs.get(ATTRS, "{}")))
 
 
 def keys(path: Path) -> tuple[set[str], str]:
@@ -185,6 +184,16 @@ def check_datasets(path: Path, file: Any, blocks: Sequence[Block], layout: str, 
         msg = f"{path}: datasets of different length ({events}). The file is incomplete: write it anew"
         raise FileFormatError(msg)
     return next(iter(events.values()), 0)
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, list):
+        return [_plain_value(v) for v in value]
+    return value if isinstance(value, (str, bool, int, float)) else str(value)
 
 
 def _source(path: Path, pick: Pick) -> HDF5Source:

@@ -64,16 +64,18 @@ class _Source:
     def _restart(self, start: int, names: Sequence[str]) -> None:
         group = int(np.searchsorted(self.starts, start, "right")) - 1
         self.names, self.rest = tuple(names), None
-        groups = range(group, self.file.num_row_groups)
-        # pyarrow gives the columns in the order of the file, whatever the order asked for
-        batches = self.file.iter_batches(BATCH, row_groups=list(groups), columns=list(names), use_threads=False)
-        self.stream = (batch.select(list(names)) for batch in batches)
+        self.stream = self._batches(group, list(names))
         self.position = int(self.starts[group])
         while self.position < start:
             self.rest = next(self.stream)
             skip = min(start - self.position, self.rest.num_rows)
             self.rest = self.rest.slice(skip) if skip < self.rest.num_rows else None
             self.position += skip
+
+    def _batches(self, group: int, names: list[str]) -> Iterator[Any]:
+        for i in range(group, self.file.num_row_groups):  # one by one: pyarrow reads ahead over the groups it is given
+            for batch in self.file.iter_batches(BATCH, row_groups=[i], columns=names, use_threads=False):
+                yield batch.select(names)  # pyarrow gives them in the order of the file
 
     def _describe(self, pick: Pick) -> Contents:
         fields = self.file.schema_arrow

@@ -36,7 +36,7 @@ class RootSource:
 
         _check_length(path)
         self.path = path
-        self.file = uproot.open(path)
+        self.file = uproot.open(path, array_cache=None)  # nothing is asked for twice
         try:
             self.tree = self.file[_choose_tree(path, self.file.classnames(cycle=False), pick.tree)]
             ntuple = self.tree.classname.endswith("RNTuple")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from facsim.errors import DataError
 from facsim.events import Events
@@ -141,7 +144,7 @@ def create(
     -------
     Writer
         A context manager with ``.append(events)``. The file gets its name when the block ends without an error;
-        else nothing is left behind.
+        else nothing is left behind (a killed process leaves a hidden ``.part`` file). Memory stays bounded.
 
     Raises
     ------
@@ -149,6 +152,8 @@ def create(
         If the suffix is not known.
     SchemaMismatch
         If the layout asked for cannot hold the schema.
+    DataError
+        If the attributes are not what JSON can hold, or a block has a name that files keep for other things.
 
     Examples
     --------
@@ -163,10 +168,25 @@ def create(
     """
     path = Path(path)
     chosen = for_writing(path, schema, layout)
-    return Writer(path, chosen.name, chosen.sink, schema, attrs or {})
+    return Writer(path, chosen.name, chosen.sink, schema, _plain(attrs or {}))
 
 
 def write(path: StrPath, events: Events, *, attrs: Mapping[str, Any] | None = None, layout: str | None = None) -> None:
     """Write events to a new file; parameters and errors as for `facsim.io.create`."""
     with create(path, events.schema, attrs=attrs, layout=layout) as writer:
         writer.append(events)
+
+
+def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes as plain Python values, so that every layout gives back the same."""
+
+    def from_numpy(value: Any) -> Any:
+        if isinstance(value, (np.ndarray, np.generic)):
+            return value.tolist()
+        raise TypeError(type(value).__name__)
+
+    try:
+        return dict(json.loads(json.dumps(dict(attrs), default=from_numpy)))
+    except (TypeError, ValueError) as error:
+        msg = f"attrs={attrs}: only strings, numbers, lists and dictionaries can be stored ({error})"
+        raise DataError(msg) from error
