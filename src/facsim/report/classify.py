@@ -11,6 +11,7 @@ import numpy as np
 from facsim.errors import MissingExtra, SchemaMismatch
 from facsim.events import Events
 from facsim.metrics import ClassifierResult, high_level_auc, low_level_auc
+from facsim.report.progress import silent
 
 __all__ = ["classify"]
 
@@ -27,15 +28,15 @@ def classify(
     *,
     low_level: bool,
     seed: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = silent,
 ) -> dict[str, dict[str, Any]]:
     """Train the classifiers on generated against reference, and on truth against truth, with equally many events.
 
     Returns
     -------
     dict
-        ``high_level`` and ``low_level``, each with ``auc``, ``auc_error``, ``jsd``, ``floor``, ``floor_error``, ``events``
-        (per sample) and ``differs``; or with ``skipped``, the reason.
+        ``high_level`` and ``low_level``, each with ``auc``, ``auc_error``, ``jsd``, ``floor``, ``floor_error``,
+        ``floor_jsd``, ``events`` (per sample) and ``differs``; or with ``skipped``, the reason.
     """
     size = min(len(reference), len(generated), len(second))
     rng = np.random.default_rng([seed, 0xC1A55])

@@ -35,8 +35,8 @@ def compare_observables(
 
     Notes
     -----
-    One pair of truth samples gives a floor that scatters by about a third. All truth events are therefore dealt at random
-    again and again into two samples of the same sizes; the floor is the mean.
+    One pair of truth samples gives a floor that scatters by about a third. All truth events are therefore dealt at
+    random again and again into two samples of the same sizes; the floor is the mean.
     """
     out: dict[str, dict[str, Any]] = {}
     for name, truth in reference.observables.items():
@@ -59,7 +59,7 @@ def worst(observables: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def compare_conditions(reference: Sample, other: Sample) -> dict[str, dict[str, Any]]:
-    """Kolmogorov-Smirnov test of every condition column: were both samples asked for the same?"""
+    """Test by Kolmogorov-Smirnov, column by column, whether both samples were asked for the same."""
     from facsim.observables.tables import column_names
 
     names = [name for block in reference.events.schema.conditions for name in column_names(block)]

@@ -15,6 +15,7 @@ from facsim.report.gather import Gathered, gather
 from facsim.report.neighbours import Neighbours, nearest_neighbours
 from facsim.report.page import render
 from facsim.report.physics import means, response
+from facsim.report.progress import Stages
 from facsim.report.result import Report
 from facsim.report.verdict import find_warnings, judge
 
@@ -88,7 +89,7 @@ def evaluate(
     if max_events < 1:
         msg = f"max_events={max_events}: must be a positive number of events"
         raise DataError(msg)
-    stage = _Stages(progress)
+    stage = Stages(progress, STAGES)
     samples = gather(reference, generated, second_reference, max_events=max_events, seed=seed, progress=stage("read"))
     first, copy, second = samples.reference, samples.generated, samples.second
     by_role = {"reference": first, "generated": copy, "second_reference": second}
@@ -146,21 +147,3 @@ def _neighbours(samples: Gathered, seed: int) -> list[Neighbours]:
     if len(layers) > MOST_LAYERS:
         layers = tuple(layers[round(i * (len(layers) - 1) / (MOST_LAYERS - 1))] for i in range(MOST_LAYERS))
     return nearest_neighbours(samples.reference.events, samples.generated.events, layers, seed=seed)
-
-
-class _Stages:
-    """Progress in per cent over stages of different length."""
-
-    def __init__(self, progress: Callable[[int, int], None] | None) -> None:
-        self._progress = progress
-
-    def __call__(self, stage: str) -> Callable[[int, int], None]:
-        before = sum(
-            share for _, share in zip(list(STAGES)[: list(STAGES).index(stage)], STAGES.values(), strict=False)
-        )
-
-        def tick(done: int, total: int) -> None:
-            if self._progress is not None:
-                self._progress(before + STAGES[stage] * done // max(1, total), sum(STAGES.values()))
-
-        return tick

@@ -19,10 +19,13 @@ __all__ = ["draw_excess", "draw_histogram", "draw_profile", "draw_response"]
 
 Array = NDArray[np.float64]
 
+SMALL = (3.7, 3.35)
+MARGINS = (0.62, 0.14, 0.45, 0.24)  # fixed: a layout computed for each of 20 histograms takes half of the time
+
 
 def draw_histogram(data: Histogram, label: Label, prefix: str) -> str:
     """Reference filled, generated as a line; below, generated over reference with the errors of both."""
-    with canvas(3.7, 3.35) as figure:
+    with canvas(*SMALL, margins=MARGINS) as figure:
         main, ratio = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         edges, n, m = data.edges, data.sizes[0], data.sizes[1]
         truth, copy = data.reference / n, data.generated / m
@@ -58,15 +61,8 @@ def _share_axis(axes: Axes, truth: Array, copy: Array, n: int) -> None:
 
 
 def _key(axes: Axes) -> None:
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 0.995),
-        ncols=3,
-        borderaxespad=0,
-        handlelength=1.4,
-        columnspacing=1.4,
-        borderpad=0.1,
-    )
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 0.995), "borderaxespad": 0, "borderpad": 0.1}
+    axes.legend(ncols=3, handlelength=1.4, columnspacing=1.4, **place)
 
 
 def _ratio_panel(axes: Axes, edges: Array, data: Histogram) -> None:
@@ -76,7 +72,7 @@ def _ratio_panel(axes: Axes, edges: Array, data: Histogram) -> None:
     band = np.divide(1, np.sqrt(truth), out=np.zeros_like(truth), where=known)
     value = np.divide(copy / m, truth / n, out=np.full_like(truth, np.nan), where=known)
     error = np.divide(value, np.sqrt(copy), out=np.zeros_like(truth), where=copy > 0)
-    limits = _ratio_limits(value, error, truth)
+    limits = _ratio_limits(value, np.hypot(error, band), truth)
     axes.stairs(1 + band, edges, baseline=1 - band, fill=True, facecolor=REFERENCE, alpha=0.75)
     axes.axhline(1, color=REFERENCE_LINE, linewidth=0.9)
     centres = np.sqrt(edges[1:] * edges[:-1]) if data.log else (edges[1:] + edges[:-1]) / 2
@@ -139,13 +135,12 @@ def draw_response(data: dict[str, Any], prefix: str) -> str:
     edges = np.array(data["edges"]) / 1e3
     with canvas(9.4, 4.0) as figure:
         grid = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1.2))
-        for column, (what, title) in enumerate(
-            (("mean", "mean of Eₜₒₜ / E"), ("spread", "standard deviation of Eₜₒₜ / E"))
-        ):
+        titles = {"mean": "mean of Eₜₒₜ / E", "spread": "standard deviation of Eₜₒₜ / E"}
+        for column, (what, title) in enumerate(titles.items()):
             main, ratio = grid[0, column], grid[1, column]
             truth, truth_error = _column(data["reference"], what, keep)
             copy, copy_error = _column(data["generated"], what, keep)
-            style = {"linestyle": "", "markersize": 5.5, "elinewidth": 1.2, "capsize": 0}
+            style: dict[str, Any] = {"linestyle": "", "markersize": 5.5, "elinewidth": 1.2, "capsize": 0}
             main.errorbar(energy, truth, truth_error, fmt="s", color=REFERENCE_LINE, label="reference", **style)
             main.errorbar(
                 energy, copy, copy_error, fmt="o", color=GENERATED, markerfacecolor="none", label="generated", **style
@@ -201,7 +196,7 @@ def draw_profile(values: dict[str, tuple[Array, Array]], labels: Sequence[str], 
     prefix : str
         For ids.
     """
-    with canvas(3.7, 3.35) as figure:
+    with canvas(*SMALL, margins=MARGINS) as figure:
         main, ratio = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         edges = np.arange(len(labels) + 1) - 0.5
         (truth, truth_error), (copy, copy_error) = values["reference"], values["generated"]
@@ -223,5 +218,5 @@ def draw_profile(values: dict[str, tuple[Array, Array]], labels: Sequence[str], 
         ratio.set_xlabel("layer")
         ratio.set_xlim(edges[0], edges[-1])
         places = np.arange(0, len(labels), max(1, len(labels) // 9))
-        ratio.set_xticks(places, [labels[i] for i in places])
+        ratio.set_xticks(places, [labels[int(i)] for i in places])
         return to_svg(figure, prefix, f"{title} by layer")

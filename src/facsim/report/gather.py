@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facsim.errors import DataError
 from facsim.events import Events
+from facsim.report.progress import silent
 from facsim.report.sample import MOST_EVENTS, Sample, collect, opened
 
 __all__ = ["Gathered", "gather"]
@@ -51,7 +52,7 @@ def gather(
     *,
     max_events: int,
     seed: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = silent,
 ) -> Gathered:
     """Read the sources once; see `facsim.report.evaluate`."""
     given = {"reference": reference, "generated": generated}
@@ -63,9 +64,9 @@ def gather(
         for role in list(sources)[1:]:
             sources["reference"].schema.require_same(
                 sources[role].schema,
-                f"cannot compare the reference ({names['reference']}) with the {role.replace('_', ' ')} ({names[role]})",
-                "Both must hold the same blocks: choose them with facsim.io.read(path, blocks=[...]) and pass the events, "
-                "or sample a model of this detector",
+                f"cannot compare the reference ({names['reference']}) with {role.replace('_', ' ')} ({names[role]})",
+                "Both must hold the same blocks: choose them with facsim.io.read(path, blocks=[...]) and pass the "
+                "events, or sample a model of this detector",
             )
         available = {role: len(source) for role, source in sources.items()}
         parts = _parts(available, np.random.default_rng([seed, 0x9A27]))

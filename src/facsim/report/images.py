@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,13 +105,13 @@ def _layer(axes: Axes, block: Block, values: NDArray[Any], **style: Any) -> Any:
     """Draw cells at their place; empty cells stay grey."""
     from matplotlib import colormaps
 
-    assert block.grid is not None
-    x, y, cells = _corners(block.grid, np.asarray(values, np.float64))
+    grid = cast("Grid", block.grid)  # layers have one
+    x, y, cells = _corners(grid, np.asarray(values, np.float64))
     colours = colormaps[style.pop("cmap")]
     colours = colours.with_extremes(bad=(0, 0, 0, 0), under=colours(0.0))
     shown = np.ma.masked_where(~(cells > 0), cells)
     mesh = axes.pcolormesh(x, y, shown, cmap=colours, rasterized=True, **style)
-    round_ = "r" in block.grid.axes
+    round_ = "r" in grid.axes
     axes.set_aspect("equal")
     axes.set(xlabel="x [mm]" if round_ else "y [mm]", ylabel="y [mm]" if round_ else "x [mm]")
     if round_:
@@ -151,6 +151,7 @@ def _colour_bar(
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
         bar.ax.yaxis.set_minor_formatter(NullFormatter())
     bar.ax.tick_params(direction="out", which="both")
-    bar.outline.set_edgecolor(MUTED)  # type: ignore[operator]
-    bar.solids.set_rasterized(True)  # type: ignore[union-attr]
+    bar.outline.set_edgecolor(MUTED)
+    if bar.solids is not None:
+        bar.solids.set_rasterized(True)
     bar.set_label(title)

@@ -73,8 +73,8 @@ def label(name: str, schema: Schema | None = None) -> Label:
             if match:
                 groups = match.groups()
                 sub = groups[-1].translate(SUBSCRIPT) if groups else ""
-                symbol, words = symbol.format(*groups, sub=sub), words.format(*groups)
-                return Label(name, symbol, words, info.unit, info.log, info.discrete)
+                names = symbol.format(*groups, sub=sub), words.format(*groups)
+                return Label(name, *names, info.unit, info.log, info.discrete)
     return Label(name, name, name, info.unit, info.log, info.discrete)
 
 

@@ -1,4 +1,4 @@
-"""Nearest neighbours: do generated events copy, or miss, what the truth contains?
+"""Nearest neighbours: whether generated events repeat, or miss, what the truth contains.
 
 CaloGAN (arXiv:1712.10321, section V) shows reference showers beside their Euclidean nearest neighbour in the generated
 sample. The distance to the nearest *other* reference event, among equally many candidates, says what to expect.
@@ -138,4 +138,4 @@ def _nearest(asked: NDArray[np.float32], pool: NDArray[np.float32], own: NDArray
 
 
 def _distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.sqrt(((a.astype(np.float64) - b) ** 2).sum(axis=1))
+    return np.asarray(np.sqrt(((a.astype(np.float64) - b) ** 2).sum(axis=1)))

@@ -15,6 +15,7 @@ from facsim.report.binning import Histogram, histogram
 from facsim.report.gather import Gathered
 from facsim.report.labels import Label, label, number, with_error
 from facsim.report.neighbours import Neighbours
+from facsim.report.progress import silent
 from facsim.report.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ def render(
     verdict: Verdict,
     neighbours: list[Neighbours],
     *,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = silent,
 ) -> str:
     """Draw all figures and fill the template; return the page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     names = _chosen(metrics)
-    sections = {
+    sections: dict[str, Callable[[], list[Drawing]]] = {
         "overview": lambda: [_excess(metrics, samples)],
         "histograms": lambda: [_observable(samples, metrics, name) for name in names],
         "means": lambda: _profiles(metrics),
@@ -169,12 +170,11 @@ def _neighbour(found: Neighbours, samples: Gathered) -> Drawing:
     schema = samples.reference.events.schema
     unit = schema.conditions[0].unit if schema.conditions else ""
     svg = images.draw_neighbours(found, unit, f"near-{_id(found.block.name)}")
+    asked = len(found.to_generated)
     return Drawing(
         _capital(found.block.name.replace("_", " ")),
         _svg(svg),
-        (
-            f"{100 * found.share_closer:.0f} % of {len(found.to_generated):,} reference events are nearer to a generated event",
-        ),
+        (f"{100 * found.share_closer:.0f} % of {asked:,} reference events are nearer to a generated event",),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,8 +89,7 @@ def response(samples: dict[str, Sample]) -> dict[str, Any] | None:
     count = max(1, len(edges) - 1)
     out: dict[str, Any] = {"edges": edges.tolist()}
     for role, sample in samples.items():
-        ratio, energy = sample.observables["response"], sample.energy
-        assert energy is not None  # all samples have one schema
+        ratio, energy = sample.observables["response"], cast("NDArray[np.float64]", sample.energy)
         inside = (energy >= edges[0]) & (energy <= edges[-1])
         which = np.where(inside, np.clip(np.searchsorted(edges, energy, "right") - 1, 0, count - 1), -1)
         out[role] = [mean_and_spread(ratio[which == i]) for i in range(count)]

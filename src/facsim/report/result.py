@@ -37,7 +37,13 @@ class Report:
     html: str = field(repr=False)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write ``metrics.json`` and ``report.html`` into `folder`, each whole or not at all; return the page's path."""
+        """Write ``metrics.json`` and ``report.html`` into `folder`, each whole or not at all.
+
+        Returns
+        -------
+        Path
+            Of the page.
+        """
         page = Path(folder) / "report.html"
         write_json(Path(folder) / "metrics.json", self.metrics)
         with atomic(page) as temporary:

@@ -107,7 +107,7 @@ def collect(
     *,
     max_events: int,
     seed: int,
-    tick: Callable[[int], None] = lambda _: None,
+    tick: Callable[[int], None],
 ) -> list[Sample]:
     """Read a source once and sort its events into disjoint samples.
 
@@ -122,7 +122,7 @@ def collect(
         Whole events kept per sample (fewer where events are so wide that they would not fit into `KEPT_BYTES`).
     seed : int
         Which events are kept.
-    tick : callable, optional
+    tick : callable
         Told the number of events of every batch read.
 
     Raises
@@ -143,14 +143,14 @@ def collect(
                 "evaluate takes unweighted events so far: use events.with_weights(None), or draw events by their weight"
             )
             raise WeightError(msg)
-        batch = _empty_below_threshold(batch)
-        stop = start + len(batch)
+        events = _empty_below_threshold(batch)
+        stop = start + len(events)
         for part, chosen, pile in zip(parts, kept, piles, strict=True):
             low, high = np.searchsorted(part, [start, stop])
             if low < high:
-                pile.add(batch[part[low:high] - start], chosen[low:high])
+                pile.add(events[part[low:high] - start], chosen[low:high])
         start = stop
-        tick(len(batch))
+        tick(len(events))
     return [pile.sample() for pile in piles]
 
 

@@ -6,11 +6,12 @@ are therefore plain Unicode, without TeX.
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from facsim.report.labels import power_of_ten
 
@@ -31,8 +32,8 @@ __all__ = [
     "to_svg",
 ]
 
-# Sentinels: colours that no colour map contains, replaced by CSS variables in `to_svg`. The values in the dictionary are
-# what a viewer without the page's style sheet shows.
+# Sentinels: colours that no colour map contains, replaced by CSS variables in `to_svg`. The values in the dictionary
+# are what a viewer without the page's style sheet shows.
 INK, MUTED, RULE = "#010101", "#020202", "#030303"
 REFERENCE, REFERENCE_LINE, GENERATED = "#040404", "#050505", "#060606"
 COLOURS = {
@@ -80,15 +81,31 @@ SETTINGS: dict[str, Any] = {
 
 
 @contextmanager
-def canvas(width: float, height: float) -> Iterator[Figure]:
-    """Give an empty figure of (width, height) inches in the report's style; independent of pyplot and of user settings."""
+def canvas(
+    width: float, height: float, *, margins: tuple[float, float, float, float] | None = None
+) -> Iterator[Figure]:
+    """Give an empty figure in the report's style, independent of pyplot and of the user's settings.
+
+    Parameters
+    ----------
+    width, height : float
+        Inches.
+    margins : tuple of float, optional
+        Left, right, bottom, top, in inches; without, they are made to fit, which takes time.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(SETTINGS)
-        yield Figure((width, height), layout="constrained")
+        mpl.rcParams.update(cast("Any", SETTINGS))
+        if margins is None:
+            yield Figure((width, height), layout="constrained")
+            return
+        left, right, bottom, top = margins
+        figure = Figure((width, height))
+        figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height, hspace=0.1)
+        yield figure
 
 
 def log_axis(axes: Axes, which: str) -> None:
@@ -106,6 +123,10 @@ def log_axis(axes: Axes, which: str) -> None:
     )
     axis.set_minor_formatter(NullFormatter())
     getattr(axes, f"set_{which}lim")(low, high)
+
+
+def _short(value: float) -> str:
+    return f"{value:g}" if 1e-3 < value < 1e4 else power_of_ten(value)
 
 
 def to_svg(figure: Figure, prefix: str, title: str, *, dpi: int = 110) -> str:
@@ -135,7 +156,7 @@ def to_svg(figure: Figure, prefix: str, title: str, *, dpi: int = 110) -> str:
         text = text.replace(sentinel, colour)
     head, _, body = text.partition(">")
     box = re.search(r'viewBox="[^"]*"', head)
-    label = title.translate(str.maketrans({"&": "&amp;", '"': "&quot;", "<": "&lt;"}))
+    label = html.escape(title)
     body = re.sub(r"\n\s*", "\n", body).replace("</svg>\n", "</svg>")
     return f'<svg class="figure" role="img" aria-label="{label}" {box.group() if box else ""}>{body}'
 

@@ -50,8 +50,8 @@ def judge(metrics: dict[str, Any]) -> Verdict:
             continue
         tests[name] = entry["differs"]
         findings.append(
-            f"The {name} {_sees(entry)} (AUC {with_error(entry['auc'], entry['auc_error'])}; "
-            f"truth against truth gives {with_error(entry['floor'], entry['floor_error'])}; {entry['events']:,} events each)."
+            f"The {name} {_sees(entry)} (AUC {with_error(entry['auc'], entry['auc_error'])}; truth against truth "
+            f"gives {with_error(entry['floor'], entry['floor_error'])}; {entry['events']:,} events each)."
         )
     if different:
         verb = "differs" if len(different) == 1 else "differ"
@@ -65,7 +65,8 @@ def judge(metrics: dict[str, Any]) -> Verdict:
     elif len(seen) == len(tests):
         headline = f"Generated and reference events differ: {ALL.get(len(tests), 'all tests see it')}."
     else:
-        headline = f"Generated and reference events differ: {len(seen)} of {len(tests)} tests see{'s' if len(seen) == 1 else ''} it."
+        verb = "sees" if len(seen) == 1 else "see"
+        headline = f"Generated and reference events differ: {len(seen)} of {len(tests)} tests {verb} it."
     return Verdict(bool(seen), headline, tuple(findings))
 
 
@@ -93,9 +94,10 @@ def find_warnings(metrics: dict[str, Any]) -> list[str]:
             low, high = (number(v) for v in entry["reference_range"])
             other_low, other_high = (number(v) for v in entry["generated_range"])
             found.append(
-                f"The condition “{name}” is distributed differently (KS {number(entry['ks'])}, p = {number(entry['ks_pvalue'], 2)}; "
-                f"reference {low} to {high}, generated {other_low} to {other_high}). Whatever depends on it differs for that "
-                "reason alone. Draw the events at the reference's conditions: facsim sample MODEL --like REFERENCE."
+                f"The condition “{name}” is distributed differently (KS {number(entry['ks'])}, p = "
+                f"{number(entry['ks_pvalue'], 2)}; reference {low} to {high}, generated {other_low} to {other_high}). "
+                "Whatever depends on it differs for that reason alone. Draw the events at the reference's conditions: "
+                "facsim sample MODEL --like REFERENCE."
             )
     if metrics["floor_differs"]:
         names = ", ".join(metrics["floor_differs"][:3])
@@ -111,8 +113,8 @@ def find_warnings(metrics: dict[str, Any]) -> list[str]:
     for layer, entry in metrics.get("neighbours", {}).items():
         if entry["copies"]:
             found.append(
-                f"{entry['copies']:,} of {entry['queries']:,} reference events have an exact copy among the generated events "
-                f"({layer.replace('_', ' ')}): the generated sample contains truth events."
+                f"{entry['copies']:,} of {entry['queries']:,} reference events have an exact copy among the generated "
+                f"events ({layer.replace('_', ' ')}): the generated sample contains truth events."
             )
             break
     return found
