@@ -14,8 +14,8 @@ __all__ = ["DataSets", "find"]
 _VARIABLE = "GEANT4_DATA_DIR"
 _HOME = ".geant4_pybind"  # where geant4_pybind stores what it downloads, in the user's home
 _CURE = (
-    f"Set {_VARIABLE} to a folder with Geant4's data sets, or fetch the official ones (2 GB, into ~/{_HOME}):\n"
-    '  echo y | python -c "import geant4_pybind"\n'
+    f"Set {_VARIABLE} to a folder with Geant4's data sets, or fetch the official ones, all of them, into ~/{_HOME}:\n"
+    f'  echo y | env -u {_VARIABLE} python -c "import geant4_pybind"\n'
     "facsim looks there when the variable is not set"
 )
 # data set -> the variable by which Geant4 looks for it alone

@@ -118,6 +118,7 @@ def simulate(
             if output.exists():
                 require_same(_settings_of(output), settings, str(output))
                 _log.info("%s is complete", output)
+                tell(n, n)
             else:
                 shards.open()
                 _simulate_missing(setup, settings, shards, workers, tell)
@@ -128,7 +129,6 @@ def simulate(
     except OSError as error:
         msg = f"cannot write {shards.folder} or {output}: {error}\n{shards}"
         raise SimulationError(msg) from error
-    tell(n, n)
     return output
 
 
@@ -161,11 +161,11 @@ def _simulate_missing(
 ) -> None:
     n, seed = settings["n"], settings["seed"]
     missing, done = shards.missing, shards.events
-    if not missing:
-        return
     if done:
         _log.info("continuing: %s", shards)
     tell(done, n)
+    if not missing:
+        return
 
     def tick(events: int) -> None:
         nonlocal done
