@@ -113,7 +113,7 @@ def low_level_auc(
             mine[test | validation] = _predict(torch, network, inputs[test | validation])
             scores[test] = mine[test]
             results.append(judge(events, mine, test, mine, validation))
-    return summarise("low_level", events, scores, results)
+    return summarise("low_level", events, scores, results, 1 / (PARTS - 2))
 
 
 def cell_matrix(events: Events, *, normalise: bool = False, dtype: Precision = "float32") -> NDArray[Any]:

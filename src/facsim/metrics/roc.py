@@ -114,8 +114,9 @@ def jsd(
     Returns
     -------
     float
-        1 for disjoint samples, 0 at best for equal ones. For two samples of one truth it lies slightly below 0, by
-        about the number of steps of the calibration over its number of events: a lower bound of the divergence.
+        1 for disjoint samples, 0 at best for equal ones: a lower bound of the divergence. For two samples of one truth
+        it lies below 0, since the outermost steps of a calibration are few events that claim certainty (measured:
+        about -0.1 for 150 + 150 events, -0.04 for 300 + 300, -0.01 for 1,500 + 1,500).
 
     Notes
     -----
