@@ -104,7 +104,9 @@ def test_permuting_the_weights_changes_the_gradient(model, showers):
 
 def test_negative_weights_give_finite_gradients(model, showers):
     weights = np.random.default_rng(0).normal(1, 2, len(showers))
-    assert all(torch.isfinite(g).all() for g in gradients(model, batch_of(model, showers.with_weights(weights))).values())
+    assert all(
+        torch.isfinite(g).all() for g in gradients(model, batch_of(model, showers.with_weights(weights))).values()
+    )
 
 
 def test_conditions_are_checked(model):

@@ -55,11 +55,13 @@ def test_a_fit_leaves_model_state_record_and_logs(showers, tmp_path, name):
     }
     assert model.provenance["data"]["events"] == 600
     low, high = model.condition_range
-    assert (low, high) == (showers["energy"].min(), showers["energy"].max())
+    # All but the held-out tenth.
+    assert showers["energy"].min() <= low < 3
+    assert 98 < high <= showers["energy"].max()
     assert any("validation/distance" in row for row in figures(tmp_path / "run"))
 
 
-def test_resumed_is_the_same_as_uninterrupted_bit_for_bit(showers, tmp_path, name, monkeypatch):
+def test_resumed_is_the_same_as_uninterrupted_bit_for_bit(showers, tmp_path, name):
     fit(showers, tmp_path / "whole", name)
     calls = []
 

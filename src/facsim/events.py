@@ -102,7 +102,7 @@ class Events:
 
     def with_weights(self, weights: ArrayLike | None) -> Events:
         """The same events with other weights."""
-        return replace(self, weights=weights)
+        return replace(self, weights=None if weights is None else np.asarray(weights, np.float64))
 
     def split(self, fraction: float, seed: int) -> tuple[Events, Events]:
         """Split at random into two parts, the first with ``round(fraction * n)`` events.

@@ -58,12 +58,14 @@ class Grid:
         return tuple(len(e) - 1 for e in self.edges)
 
     def centres(self, axis: str) -> NDArray[np.float64]:
-        """Coordinate of every cell's centre along ``"x"``, ``"y"``, ``"r"``, ``"alpha"`` (flat, storage order; mm, rad).
+        """Coordinate of every cell's centre along ``"x"``, ``"y"``, ``"r"`` or ``"alpha"``: flat, storage order, mm or rad.
 
-        Cartesian coordinates of a cylinder are those of the bin centres: x = r cos(alpha), y = r sin(alpha).
+        A cylinder's Cartesian coordinates are those of its bin centres: x = r cos(alpha), y = r sin(alpha).
         """
         mids = [np.convolve(e, [0.5, 0.5], "valid") for e in self.edges]
-        own = dict(zip(self.axes, (m.ravel() for m in np.meshgrid(*mids, indexing="ij")), strict=True))
+        own: dict[str, NDArray[np.float64]] = dict(
+            zip(self.axes, (m.ravel() for m in np.meshgrid(*mids, indexing="ij")), strict=True)
+        )
         if "r" in own:
             own |= {"x": own["r"] * np.cos(own["alpha"]), "y": own["r"] * np.sin(own["alpha"])}
         elif "x" in own:

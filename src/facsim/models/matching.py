@@ -27,7 +27,7 @@ class FlowMatchingConfig(ModelConfig):
     """Width of the networks of the stages before it (layer energies)."""
     embedding: int = 128
     """Width of the conditions' perceptron."""
-    solver_steps: int = 8
+    solver_steps: int = 4
     """Midpoint steps of the sampler; each costs two evaluations of the network."""
 
 

@@ -93,9 +93,9 @@ def fit_model(
         # As many mirror images of as many events as the budget allows, so that both are represented equally.
         some = first[: max(1, settings.fit_events // len(images))]
         model.prepare(concatenate([_mirrored(some, image) for image in images]))
-        _set_range(model, source)
         model.provenance = record | {"events": len(training), "images": len(images)}
-        rows = encode(model, source.pieces(training), len(training), settings.memory, folder)
+        pieces = _noting_range(model, source.pieces(training))
+        rows = encode(model, pieces, len(training), settings.memory, folder)
         model.to(torch_device)
         state = TrainingState(model, optimisers_of(model, settings))
         if resume and (folder / STATE_FILE).is_file():
@@ -206,14 +206,13 @@ def _mirrored(events: Events, image: NDArray[np.int64]) -> Events:
     return Events(events.features[:, image], events.conditions, events.schema, events.weights)
 
 
-def _set_range(model: Surrogate, source: _Source) -> None:
-    """Range of the conditions over all events, not only over those that the transform saw."""
-    if not source.schema.condition_width:
-        return
-    low, high = model.low, model.high
-    for events in source.pieces(np.arange(source.count)):
-        low.copy_(torch.minimum(low, torch.from_numpy(events.conditions.min(0))))
-        high.copy_(torch.maximum(high, torch.from_numpy(events.conditions.max(0))))
+def _noting_range(model: Surrogate, pieces: Iterator[Events]) -> Iterator[Events]:
+    """Pass events on, and widen the model's range to their conditions: the transform saw only some of them."""
+    for events in pieces:
+        if events.conditions.shape[1]:
+            model.low.copy_(torch.minimum(model.low, torch.from_numpy(events.conditions.min(0))))
+            model.high.copy_(torch.maximum(model.high, torch.from_numpy(events.conditions.max(0))))
+        yield events
 
 
 def _device(name: str) -> torch.device:

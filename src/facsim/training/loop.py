@@ -134,12 +134,12 @@ def _validate(state: TrainingState, validation: Validation, logs: Log, folder: P
     """Score the averaged weights and keep them if they are the best so far."""
     if processes.first:
         with state.averaged() as model:
-            score = validation(model)
-            if score < state.best:
-                state.best = score
-                model.provenance |= {"step": state.step, "validation": score}
+            figures = validation(model)
+            if figures["distance"] < state.best:
+                state.best = figures["distance"]
+                model.provenance |= {"step": state.step, "validation": figures}
                 model.save(folder)
-        logs.note("validation", {"distance": score, "best": state.best})
+        logs.note("validation", {**figures, "best": state.best})
     processes.wait()
 
 

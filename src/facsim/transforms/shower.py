@@ -178,7 +178,8 @@ class ShowerTransform(Transform):
         floors = self.floors[self.order]
         energies = []
         for column in range(1, self.stages[0]):
-            energy = left * torch.sigmoid(values[:, column])
+            # Not torch.sigmoid, which ONNX Runtime gives to 1e-7 absolutely: too little for a share of 1e-3.
+            energy = left / (1 + torch.exp(-values[:, column]))
             energy = torch.where((above[:, column] > 0) & (energy >= floors[column - 1]), energy, 0.0)
             energies.append(energy)
             left = left - energy
