@@ -1,11 +1,12 @@
 """Measure the figures that this project promises, on this machine: `make bench`.
 
-Trains the default recipe and the GAN on reference showers (FACSIM_DATA, else ../shared/data), evaluates them on held-out
-showers, measures speeds side by side with their rivals, and writes bench/out/results.json. Takes about two hours on two
+Trains the default recipe and the GAN on reference showers (FACSIM_DATA, else ../shared/data), evaluates them on
+held-out showers, measures speeds side by side with their rivals, and writes bench/out/results.json. Takes about two hours on two
 cores; `--only NAME` measures one thing, trained runs are kept and reused.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -125,10 +126,8 @@ def overhead() -> dict:
             if done == count:
                 raise Enough
 
-        try:
-            train(state, data, lambda _: 0.0, settings, Path(folder), processes=Processes(), progress=tick)
-        except Enough:
-            pass
+        with contextlib.suppress(Enough):
+            train(state, data, lambda _: {}, settings, Path(folder), processes=Processes(), progress=tick)
 
     with tempfile.TemporaryDirectory() as folder:
         by_hand(), ours(folder)  # warm-up

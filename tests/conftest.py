@@ -15,13 +15,13 @@ def shared_data() -> Path:
     """Folder of reference data: $FACSIM_DATA, else ../shared/data beside the project."""
     folder = Path(os.environ.get("FACSIM_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"no reference data at {folder}; set FACSIM_DATA to the folder that holds calogan/, geant4/, showers/")
+        pytest.skip(f"no reference data at {folder}; set FACSIM_DATA to the folder of calogan/, geant4/ and showers/")
     return folder
 
 
 @pytest.fixture(scope="session")
 def toy_showers() -> Callable[..., Events]:
-    """Small showers with empty cells and correlated layers: (n, seed) -> Events of two layers, 4 x 6 and 4 x 2 cells."""
+    """Small showers with empty cells: (n, seed) -> Events of two layers, 4 x 6 and 4 x 2 cells."""
     layers = []
     for k, (rows, columns) in enumerate(((4, 6), (4, 2))):
         edges = tuple(tuple(np.linspace(-60, 60, m + 1)) for m in (rows, columns))

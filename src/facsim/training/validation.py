@@ -18,7 +18,7 @@ class Validation:
     """Distance between held-out events and generated ones: mean KS distance of all observables, plus AUC - 0.5.
 
     The classifier (gradient boosting on the same observables) sees correlations and tells good checkpoints apart, where
-    the Kolmogorov-Smirnov distances are all at their floor; these still rank the bad ones, where the classifier is at 1.
+    the Kolmogorov-Smirnov distances are all at their floor; these still rank bad ones, where the classifier is at 1.
     The generated events have the conditions of the held-out ones and always the same noise, so that two checkpoints
     are compared on equal terms. With negative weights, or fewer than 100 events, the classifier is left out.
 
