@@ -1,8 +1,8 @@
 """Measure the figures that this project promises, on this machine: `make bench`.
 
 Trains the default recipe and the GAN on reference showers (FACSIM_DATA, else ../shared/data), evaluates them on
-held-out showers, measures speeds side by side with their rivals, and writes bench/out/results.json. Takes about two hours on two
-cores; `--only NAME` measures one thing, trained runs are kept and reused.
+held-out showers, measures speeds side by side with their rivals, and writes bench/out/results.json. Takes about two
+hours on two cores; `--only NAME` measures one thing, trained runs are kept and reused.
 """
 
 import argparse
