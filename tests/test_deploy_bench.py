@@ -70,6 +70,14 @@ def test_a_torch_model_beside_its_file_and_the_simulator(monkeypatch):
     assert json.loads(json.dumps(table.to_json(), allow_nan=False))["speed_up"]["10"] > 0
 
 
+def test_a_torch_model_with_the_file_it_has(path, monkeypatch):
+    table = bench(Toy(), exported=path, **QUICK | {"batches": (1,)})
+    assert table.file_bytes == path.stat().st_size
+    monkeypatch.setattr(Toy, "provenance", {"particle": "e-"})
+    with pytest.raises(DataError, match="another model"):
+        bench(Toy(), exported=path, **QUICK)
+
+
 def test_an_exported_file(path):
     table = bench(path, energies=[5.0], **QUICK)
     assert {r.engine for r in table.rates} == {"onnx", "onnxruntime"}

@@ -31,6 +31,7 @@ _GEV = {"GeV": 1.0, "MeV": 1e3, "TeV": 1e-3}
 def bench(
     model: Any,
     *,
+    exported: str | os.PathLike[str] | None = None,
     against_geant4: bool = False,
     energies: Sequence[float] | None = None,
     batches: Sequence[int] = (1, 100, 10_000),
@@ -44,14 +45,15 @@ def bench(
     """Measure how fast a model draws events on one core.
 
     Everything is measured in CPU time of one thread, so that a busy machine counts less, in `runs` rounds that visit
-    each engine in turn; the table gives medians with the slowest and fastest round. A torch model is exported to a
-    temporary file for the ONNX rows. The row ``onnxruntime`` is the rival: the bare engine on the same graph, one call
-    per batch, with its noise drawn by numpy as any user would have to.
+    each engine in turn; the table gives medians with the slowest and fastest round. The row ``onnxruntime`` is the
+    rival: the bare engine on the same graph, one call per batch, with its noise drawn by numpy as any user would have to.
 
     Parameters
     ----------
     model : path, Surrogate or RuntimeModel
         Run folder, exported file, or one of them loaded.
+    exported : path, optional
+        The file that `facsim.deploy.export` made of a torch model; without it, it is exported again to a temporary one.
     against_geant4 : bool
         Also measure Geant4 at the same energies, between the rounds.
     energies : sequence of float, optional
@@ -79,7 +81,7 @@ def bench(
     Raises
     ------
     DataError
-        If `runs`, `batches` or `energies` make no sense, or Geant4 is asked for and it is unknown what to simulate.
+        If `runs`, `batches` or `energies` make no sense, `exported` is of another model, or Geant4 is asked for and it is unknown what to simulate.
     """
     if runs < 1 or not batches or min(batches) < 1:
         msg = f"runs={runs}, batches={tuple(batches)}: at least one run and one batch of at least one event are needed"
@@ -94,10 +96,13 @@ def bench(
         )
         raise DataError(msg)
     particle = particle or str(sampler.provenance.get("particle", "e+"))
-    with _as_file(sampler) as path:
-        exported = sampler if isinstance(sampler, runtime.RuntimeModel) else runtime.load(path)
-        engines = {"onnx": _sample_with(exported), "onnxruntime": _bare(exported)}
-        if exported is not sampler:
+    with _as_file(sampler, exported) as path:
+        copy = sampler if isinstance(sampler, runtime.RuntimeModel) else runtime.load(path)
+        if copy.provenance != sampler.provenance:
+            msg = f"exported={path}: this is the file of another model; export again, or leave it out"
+            raise DataError(msg)
+        engines = {"onnx": _sample_with(copy), "onnxruntime": _bare(copy)}
+        if copy is not sampler:
             engines = {"torch": _sample_with(sampler), **engines}
         tasks = {(e, b): (engines[e], _conditions(sampler, energies, b)) for b in batches for e in engines}
         rates: dict[tuple[str, int], list[float]] = {task: [] for task in tasks}
@@ -114,12 +119,12 @@ def bench(
                     progress(done + 1, runs)
         largest = tasks["onnx", max(batches)][1]
         memory = {"onnx": peak_memory(path, largest)}
-        if isinstance(model, (str, os.PathLike)) and exported is not sampler:
+        if isinstance(model, (str, os.PathLike)) and copy is not sampler:
             memory["torch"] = peak_memory(model, largest)
         size = path.stat().st_size
     return BenchTable(
         model=str(model) if isinstance(model, (str, os.PathLike)) else type(sampler).__name__,
-        parameters=exported.metadata.get("parameters"),
+        parameters=copy.metadata.get("parameters"),
         file_bytes=size,
         energies_gev=energies,
         rates=tuple(Rate(e, b, statistics.median(r), min(r), max(r)) for (e, b), r in rates.items()),
@@ -143,18 +148,18 @@ def _sample_with(sampler: Any) -> Callable[[NDArray[np.float32], int], Any]:
     return lambda conditions, seed: sampler.sample(conditions, seed=seed, threads=1)
 
 
-def _bare(exported: runtime.RuntimeModel) -> Callable[[NDArray[np.float32], int], Any]:
-    run, latent = exported.session.run, exported.latent
+def _bare(model: runtime.RuntimeModel) -> Callable[[NDArray[np.float32], int], Any]:
+    run, latent = model.session.run, model.latent
     return lambda conditions, seed: run(
         None, {"conditions": conditions, "noise": noise(seed, 0, len(conditions), latent)}
     )
 
 
 @contextlib.contextmanager
-def _as_file(sampler: Any) -> Iterator[Path]:
-    """The model's ONNX file; a temporary one for a torch model."""
-    if isinstance(sampler, runtime.RuntimeModel):
-        yield sampler.path
+def _as_file(sampler: Any, exported: str | os.PathLike[str] | None) -> Iterator[Path]:
+    """The model's ONNX file; a temporary one for a torch model that has none yet."""
+    if isinstance(sampler, runtime.RuntimeModel) or exported is not None:
+        yield sampler.path if isinstance(sampler, runtime.RuntimeModel) else Path(str(exported))
         return
     from facsim.deploy.writer import export
 

@@ -94,8 +94,9 @@ def export(
     Notes
     -----
     Uses `torch.onnx.export` on the graph of `torch.export`: loops are unrolled, shared weights are stored once. A
-    generator must take its number of rows from ``x.shape[0]``, not ``len(x)``, and look tables up by floor and gather
-    (`torch.searchsorted` has no ONNX operator).
+    generator must take its number of rows from ``x.shape[0]``, not ``len(x)``; look tables up by floor and gather
+    (`torch.searchsorted` has no ONNX operator); and where it needs a small share exactly, write ``1 / (1 + exp(-x))``
+    (onnxruntime's sigmoid is good to 1e-7 absolutely, so to 1e-4 of a share of 1e-3).
     """
     require("onnx", "train", "exporting a model")
     require("onnxscript", "train", "exporting a model")
@@ -124,7 +125,8 @@ def export(
             if not agreement.passed:
                 msg = (
                     f"the file for {path.name} does not give the model's events, and was not kept: {agreement}.\n  "
-                    "If the generator decides by comparing large numbers, let it compare differences"
+                    "onnxruntime gives sigmoid and tanh to 1e-7 absolutely: where the generator needs a small share "
+                    "exactly, let it use exp"
                 )
                 raise ExportError(msg)
             metadata["self_test"] = agreement.to_json()
