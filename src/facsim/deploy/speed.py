@@ -46,7 +46,7 @@ def bench(
 
     Everything is measured in CPU time of one thread, so that a busy machine counts less, in `runs` rounds that visit
     each engine in turn; the table gives medians with the slowest and fastest round. The row ``onnxruntime`` is the
-    rival: the bare engine on the same graph, one call per batch, with its noise drawn by numpy as any user would have to.
+    rival: the bare engine on the same graph, one call per batch, with noise drawn by numpy as any user would have to.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ def bench(
     Raises
     ------
     DataError
-        If `runs`, `batches` or `energies` make no sense, `exported` is of another model, or Geant4 is asked for and it is unknown what to simulate.
+        If `runs`, `batches` or `energies` make no sense, `exported` is of another model, or Geant4
+        is asked for and it is unknown what to simulate.
     """
     if runs < 1 or not batches or min(batches) < 1:
         msg = f"runs={runs}, batches={tuple(batches)}: at least one run and one batch of at least one event are needed"
