@@ -107,7 +107,7 @@ class Marginals(nn.Module):
         """Values (n, width), and the latent distance above the presence threshold: positive where a column is lit."""
         empty, location, scale = self._splines(driver)
         above = latent * LOGISTIC_STD - empty
-        x = above.clamp(min=1e-3)
+        x = above.clamp(min=1e-6)
         v = x + torch.log(1 - torch.exp(-x)) + empty - nn.functional.softplus(empty)
         return location + scale * self._quantile(v.clamp(-LATENT_EDGE, LATENT_EDGE)), above
 
