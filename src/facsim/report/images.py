@@ -104,6 +104,7 @@ def _scale(*values: NDArray[Any]) -> LogNorm:
 def _layer(axes: Axes, block: Block, values: NDArray[Any], **style: Any) -> Any:
     """Draw cells at their place; empty cells stay grey."""
     from matplotlib import colormaps
+    from matplotlib.patches import Circle
 
     grid = cast("Grid", block.grid)  # layers have one
     x, y, cells = _corners(grid, np.asarray(values, np.float64))
@@ -116,6 +117,7 @@ def _layer(axes: Axes, block: Block, values: NDArray[Any], **style: Any) -> Any:
     axes.set(xlabel="x [mm]" if round_ else "y [mm]", ylabel="y [mm]" if round_ else "x [mm]")
     if round_:
         axes.set_frame_on(False)
+        axes.add_patch(Circle((0, 0), grid.edges[grid.axes.index("r")][-1], color=RULE, linewidth=0, zorder=0))
     else:
         axes.set_facecolor(RULE)
     axes.minorticks_off()
@@ -136,7 +138,7 @@ def _corners(grid: Grid, values: NDArray[np.float64]) -> tuple[NDArray[Any], NDA
 def _colour_bar(
     figure: Figure, mesh: Any, axes: list[Axes], title: str, ticks: tuple[float, ...] | None = None
 ) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     bar = figure.colorbar(mesh, ax=axes, fraction=0.05, pad=0.02, aspect=22)
     if ticks:
@@ -144,10 +146,8 @@ def _colour_bar(
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         bar.ax.yaxis.set_minor_locator(NullLocator())
     else:
-        low, high = np.log10(mesh.norm.vmin), np.log10(mesh.norm.vmax)
-        decades = np.arange(np.ceil(low), np.floor(high) + 1)
-        if len(decades) >= 2:
-            bar.ax.yaxis.set_major_locator(FixedLocator([float(f"1e{int(d)}") for d in decades]))
+        decades = np.floor(np.log10(mesh.norm.vmax)) - np.ceil(np.log10(mesh.norm.vmin)) + 1
+        bar.ax.yaxis.set_major_locator(LogLocator(10, subs=(1.0,) if decades >= 2 else (1.0, 2.0, 5.0), numticks=9))
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
         bar.ax.yaxis.set_minor_formatter(NullFormatter())
     bar.ax.tick_params(direction="out", which="both")

@@ -93,8 +93,9 @@ def _svg(text: str) -> Markup:
 
 
 def _chosen(metrics: dict[str, Any]) -> list[str]:
-    """Observables to draw, in the order of physics; of very many, those farthest from their floor."""
-    worst = set(list(metrics["observables"])[:MOST_HISTOGRAMS])
+    """Observables to draw, in the order of physics; of very many, those of whole events and those farthest off."""
+    whole = [name for name in metrics["order"] if not re.search(r"_\d+$", name)]  # not of one layer or column
+    worst = set(list(dict.fromkeys([*whole, *metrics["observables"]]))[:MOST_HISTOGRAMS])
     return [name for name in metrics["order"] if name in worst]
 
 
