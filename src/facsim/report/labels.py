@@ -110,7 +110,8 @@ def number(value: float | None, digits: int = 3) -> str:
     if -4 <= exponent < 5:
         return f"{value:.{max(0, digits - 1 - exponent)}f}".replace("-", "−")
     mantissa = f"{value / 10.0**exponent:.{digits - 1}f}".rstrip("0").rstrip(".")
-    return f"{mantissa}×10{str(exponent).translate(SUPERSCRIPT)}".replace("-", "−")
+    factor = {"1": "", "-1": "−"}.get(mantissa, f"{mantissa}×")
+    return f"{factor}10{str(exponent).translate(SUPERSCRIPT)}".replace("-", "−")
 
 
 def with_error(value: float | None, error: float | None) -> str:
