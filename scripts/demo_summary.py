@@ -12,7 +12,9 @@ def rows(folder: Path) -> list[tuple[str, str, str]]:
     out = []
     for key, entry in metrics["classifiers"].items():
         if "auc" in entry:
-            value, floor = (f"{entry[k]:.3f} +- {entry[e]:.3f}" for k, e in (("auc", "auc_error"), ("floor", "floor_error")))
+            value, floor = (
+                f"{entry[k]:.3f} +- {entry[e]:.3f}" for k, e in (("auc", "auc_error"), ("floor", "floor_error"))
+            )
             out.append((f"{key.replace('_', '-')} classifier, AUC", value, f"truth against truth: {floor}"))
     fastest = max((r for r in bench["rates"] if r["engine"] == "onnx"), key=lambda r: r["per_second"])
     rate = f"{fastest['per_second']:,.0f} per core and second"
