@@ -93,9 +93,12 @@ def fit_model(
         # As many mirror images of as many events as the budget allows, so that both are represented equally.
         some = first[: max(1, settings.fit_events // len(images))]
         model.prepare(concatenate([_mirrored(some, image) for image in images]))
-        model.provenance = record | {"events": len(training), "images": len(images)}
+        model.provenance = record | {"events": len(training), "images": len(images), "origin": source.origin}
+        if "particle" in source.origin:
+            model.provenance["particle"] = source.origin["particle"]
         pieces = _noting_range(model, source.pieces(training))
         rows = encode(model, pieces, len(training), settings.memory, folder)
+        _round_range(model, len(training))
         model.to(torch_device)
         state = TrainingState(model, optimisers_of(model, settings))
         if resume and (folder / STATE_FILE).is_file():
@@ -121,6 +124,7 @@ class _Source:
 
     def __init__(self, data: str | os.PathLike[str] | Events) -> None:
         self.data = data
+        self.origin: dict[str, Any] = {}
         if isinstance(data, Events):
             data.check("events")
             self.schema, self.count = data.schema, len(data)
@@ -130,6 +134,7 @@ class _Source:
                 self.schema, self.count = reader.schema, len(reader)
                 self.record = {"file": Path(data).name, "events": self.count, "bytes": Path(data).stat().st_size}
                 self.record["sha256"] = _digest(reader.read(0, min(self.count, 256)))
+                self.origin = {k: v for k, v in reader.attrs.items() if isinstance(v, (str, int, float, bool))}
         if self.count < 2:
             msg = f"{self.record.get('file', 'the sample')} has {self.count} events; a fit needs at least 2"
             raise DataError(msg)
@@ -213,6 +218,17 @@ def _noting_range(model: Surrogate, pieces: Iterator[Events]) -> Iterator[Events
             model.low.copy_(torch.minimum(model.low, torch.from_numpy(events.conditions.min(0))))
             model.high.copy_(torch.maximum(model.high, torch.from_numpy(events.conditions.max(0))))
         yield events
+
+
+def _round_range(model: Surrogate, events: int) -> None:
+    """Widen the range by what n events drawn from a range are expected to leave at its ends.
+
+    The outermost of n flat numbers lie range / (n + 1) inside on average; three times that is exceeded in 5 % of cases.
+    So a model fitted to 1,000 energies of 1 to 100 GeV does not warn at 100 GeV. Energies stay positive.
+    """
+    margin = 3 * (model.high - model.low) / (events + 1)
+    model.high += margin
+    model.low.copy_(torch.where(model.low > 0, torch.maximum(model.low - margin, 0.9 * model.low), model.low - margin))
 
 
 def _device(name: str) -> torch.device:
