@@ -16,7 +16,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --no-compile $(PIP_ARGS) -c const
 .PHONY: demo test lint bench docs clean
 
 demo: .venv/.installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" DEMO_STEPS=$(DEMO_STEPS) scripts/demo.sh
+	@PATH="$(CURDIR)/$(BIN):$$PATH" DEMO_STEPS=$(DEMO_STEPS) scripts/demo.sh
 
 test: .venv/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q

@@ -66,8 +66,8 @@ def fit(data: Path, recipe: str, overrides: tuple[tuple[str, str], ...], resume:
     with progress("fitting", "steps") as tick:
         model = api.fit(data, recipe, output=output, overrides=dict(overrides), resume=resume, progress=tick)
     result = {"output": str(output), **{k: model.provenance.get(k) for k in ("family", "step", "validation")}}
-    text = f"{output}: best checkpoint at step {result['step']:,}, mean KS distance to held-out events "
-    show(result, text + f"{result['validation']:.4f}")
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in model.provenance["validation"].items())
+    show(result, f"{output}: best checkpoint at step {result['step']:,}; against held-out events: {figures}")
 
 
 @click.command(cls=Verb, hint="Nothing was written; the same command draws the same events.")

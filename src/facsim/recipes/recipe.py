@@ -193,10 +193,12 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted keys of all values; a group counts by what stands in it."""
     for key, value in values.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield from _keys(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
 
 
 def _dotted(group: str, model: type[BaseModel]) -> list[str]:
