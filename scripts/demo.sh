@@ -33,7 +33,7 @@ title "2. Training and test showers, from the 4,000 that come with facsim"
 run facsim split calogan-eplus-mini demo/train.h5 demo/test.h5 --fraction 0.75 --seed 1
 
 title "3. Fit the default recipe, with fewer steps than it would like"
-run facsim fit demo/train.h5 -o demo/run --set training.steps="$steps" --set training.validate_every=1000
+run facsim fit cfm --data demo/train.h5 -o demo/run --set training.steps="$steps" --set training.validate_every=1000
 
 title "4. Draw showers with the energies of the test showers"
 run facsim sample demo/run --like demo/test.h5 --seed 1 -o demo/generated.h5

@@ -55,7 +55,7 @@ def run(showers):
     """A run folder, fitted through the command line."""
     folder = showers.parent / "run"
     settings = [word for value in TINY for word in ("--set", value)]
-    result = call("fit", showers, "-o", folder, *settings, "--json")
+    result = call("fit", "--data", showers, "-o", folder, *settings, "--json")
     assert json.loads(result.stdout)["step"] == 4
     return folder
 
@@ -118,9 +118,9 @@ def test_recipes():
     [
         (["info", "nowhere.h5"], "FileFormatError: nowhere.h5: no such file"),
         (["recipes", "show", "cfn"], "RecipeError: no recipe 'cfn'; .* Did you mean 'cfm'?"),
-        (["fit", "{showers}", "-o", "x", "--set", "trainning.steps=2"], "Did you mean 'training.steps'?"),
-        (["fit", "{showers}", "-o", "x", "--set", "training.steps"], "write training.steps=2000"),
-        (["fit", "{showers}", "-o", "{run}"], "CheckpointError: .* holds a run already: .*--resume"),
+        (["fit", "--data", "{showers}", "-o", "x", "--set", "trainning.steps=2"], "Did you mean 'training.steps'?"),
+        (["fit", "--data", "{showers}", "-o", "x", "--set", "training.steps"], "write training.steps=2000"),
+        (["fit", "--data", "{showers}", "-o", "{run}"], "CheckpointError: .* holds a run already: .*--resume"),
         (["sample", "{showers}", "--energy", "5", "-n", "2", "-o", "x.h5"], "CheckpointError: .*showers.h5"),
         (["sample", "{run}", "-o", "x.h5"], "DataError: give the conditions in one way"),
         (["sample", "{run}", "--energy", "5", "-n", "2", "-o", "x.h6"], "FileFormatError: x.h6: .*suffix"),
@@ -145,7 +145,7 @@ def test_bad_input_is_one_message(arguments, message, showers, run, exported, tm
 def test_a_truncated_file_is_one_message(showers, tmp_path):
     cut = tmp_path / "cut.h5"
     cut.write_bytes(showers.read_bytes()[:2000])
-    for arguments in (("info", cut), ("fit", cut, "-o", tmp_path / "x"), ("evaluate", showers, cut)):
+    for arguments in (("info", cut), ("fit", "--data", cut, "-o", tmp_path / "x"), ("evaluate", showers, cut)):
         assert "FileFormatError" in call(*arguments, code=2).stderr
     assert list(tmp_path.iterdir()) == [cut]
 
@@ -164,7 +164,7 @@ def failing(error):
 
 
 def test_a_full_disk_is_named(monkeypatch, tmp_path):
-    arguments = ("fit", "calogan-eplus-mini", "-o", tmp_path / "run")
+    arguments = ("fit", "--data", "calogan-eplus-mini", "-o", tmp_path / "run")
     for error in (
         OSError(errno.ENOSPC, "No space left on device"),
         RuntimeError('Io error: Os { code: 28, message: "No space left on device" }'),  # how safetensors says it
@@ -178,17 +178,17 @@ def test_a_full_disk_is_named(monkeypatch, tmp_path):
 
 def test_other_errors_of_the_system_are_short(monkeypatch, tmp_path):
     monkeypatch.setattr("facsim.api.fit", failing(PermissionError(errno.EACCES, "Permission denied", "/run.json")))
-    assert call("fit", "x.h5", "-o", tmp_path, code=2).stderr == "/run.json: Permission denied\n"
+    assert call("fit", "--data", "x.h5", "-o", tmp_path, code=2).stderr == "/run.json: Permission denied\n"
 
 
 def test_defects_keep_their_traceback(monkeypatch, tmp_path):
     monkeypatch.setattr("facsim.api.fit", failing(RuntimeError("a defect")))
-    result = CliRunner().invoke(cli, ["fit", "x.h5", "-o", str(tmp_path)])
+    result = CliRunner().invoke(cli, ["fit", "--data", "x.h5", "-o", str(tmp_path)])
     assert isinstance(result.exception, RuntimeError)
 
 
 @pytest.mark.parametrize(
-    ("command", "hint"), [("fit x.h5 -o run", "--resume"), ("sample run --like x.h5 -o y.h5", "Nothing was written")]
+    ("command", "hint"), [("fit --data x.h5 -o run", "--resume"), ("sample run --like x.h5 -o y.h5", "Nothing was written")]
 )
 def test_ctrl_c_says_how_to_go_on(command, hint, monkeypatch):
     monkeypatch.setattr(f"facsim.api.{command.split()[0]}", failing(KeyboardInterrupt()))

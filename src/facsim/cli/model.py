@@ -48,17 +48,19 @@ def show_recipe(name: str) -> None:
 
 
 @click.command(cls=Verb, hint="Give the same command with --resume to continue.")
-@click.argument("data", type=SampleFile())
-@click.option("--recipe", default="cfm", show_default=True, help="Name of a recipe, or a YAML file.")
+@click.argument("recipe", default="cfm")
+@click.option(
+    "--data", type=SampleFile(), required=True, help="Events to fit: a file, or the name of a bundled sample."
+)
 @click.option(
     "--set", "overrides", type=KeyValue("training.steps=2000"), multiple=True, help="Change a recipe's value."
 )
 @click.option("--resume", is_flag=True, help="Continue the run in the output folder.")
 @output("Run folder to make.")
-def fit(data: Path, recipe: str, overrides: tuple[tuple[str, str], ...], resume: bool, output: Path) -> None:
-    """Fit a model to the events of DATA.
+def fit(recipe: str, data: Path, overrides: tuple[tuple[str, str], ...], resume: bool, output: Path) -> None:
+    """Fit RECIPE to the events of --data.
 
-    Ctrl-C stops after the step; with --resume the run goes on as if it had not been stopped. For several processes:
+    RECIPE is a name that `facsim recipes` lists, or a YAML file; cfm without it. Ctrl-C stops after the step; with --resume the run goes on as if it had not been stopped. For several processes:
     torchrun --nproc-per-node 2 -m facsim fit ...
     """
     from facsim import api
