@@ -59,7 +59,7 @@ def evaluate(
         Also train a neural network on the cells; needs torch, and is left out with a note without it.
     max_events : int, optional
         Most events per sample for classifiers and neighbours, spread over the whole file. Observables and mean
-        showers use all events (at most a million).
+        showers use all events, at most 200,000 per sample.
     progress : callable, optional
         Called with (done, total).
 

@@ -86,7 +86,7 @@ def _ratio_limits(value: Array, error: Array, truth: Array) -> tuple[float, floa
     useful = np.isfinite(value) & (truth >= min(20, truth.max(initial=0) / 2))
     off = np.abs(value[useful] - 1) + error[useful]
     for reach in (0.05, 0.1, 0.25, 0.5):
-        if len(off) and np.quantile(off, 0.9) < reach:
+        if len(off) > 2 and np.quantile(off, 0.9) < reach:
             return 1 - reach, 1 + reach
     return 0.0, 2.0
 
@@ -148,7 +148,8 @@ def draw_response(data: dict[str, Any], prefix: str) -> str:
             main.set_ylabel(title)
             if what == "spread":
                 main.set_ylim(bottom=0)
-            _key(main)
+            else:
+                _key(main)
             relative = np.divide(truth_error, truth, out=np.zeros_like(truth), where=truth > 0)
             ratio.fill_between(energy, 1 - relative, 1 + relative, color=REFERENCE, alpha=0.75, linewidth=0)
             ratio.axhline(1, color=REFERENCE_LINE, linewidth=0.9)

@@ -28,7 +28,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     (r"centre_([xyr])_(\d+)", "centre along {0} of layer {1}", "centre of energy along {0} in layer {1}"),
     (r"E_ratio_(\d+)", "(I₁ − I₂)/(I₁ + I₂) of layer {0}", "brightest-cell contrast in layer {0}"),
     (r"brightest(\d)_(\d+)", "brightest cell {0} / E{sub}", "energy share of brightest cell {0} in layer {1}"),
-    (r"response", "Eₜₒₜ / E", "deposited over incident energy"),
+    (r"response", "Eₜₒₜ / E", "energy response"),
 )
 
 

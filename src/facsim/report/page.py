@@ -122,7 +122,8 @@ def _observable(samples: Gathered, metrics: dict[str, Any], name: str) -> Drawin
     unit = f" {info.unit}" if info.unit else ""
     notes = [f"W₁ {number(entry['w1'])}{unit}, floor {number(entry['floor']['w1'])}{unit}", *_outside(data)]
     svg = figures.draw_histogram(data, info, f"h-{_id(name)}")
-    return Drawing(_capital(info.words), _svg(svg), tuple(notes), entry["differs"])
+    title = info.words if info.words == name else _capital(info.words)  # a column's name stays as it is
+    return Drawing(title, _svg(svg), tuple(notes), entry["differs"])
 
 
 def _outside(data: Histogram) -> list[str]:
@@ -187,7 +188,7 @@ def _conditions(samples: Gathered, metrics: dict[str, Any]) -> list[Drawing]:
         info = Label(name, name, name, block.unit, log=False, discrete=block.kind in {"category", "mask", "count"})
         data, entry = histogram(truth, copy, info), metrics["conditions"][name]
         svg = figures.draw_histogram(data, info, f"c-{_id(name)}")
-        out.append(Drawing(_capital(name), _svg(svg), (f"KS p = {number(entry['ks_pvalue'], 2)}",), entry["differs"]))
+        out.append(Drawing(name, _svg(svg), (f"KS p = {number(entry['ks_pvalue'], 2)}",), entry["differs"]))
     return out
 
 
@@ -201,6 +202,8 @@ def _mean_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
                 continue
             error = float(np.hypot(truth[f"{what}_error"], copy[f"{what}_error"]))
             difference = copy[what] - truth[what]
+            if abs(difference) < 1e-12 * abs(truth[what]):  # rounding of the sums
+                difference = 0.0
             rows.append(
                 {
                     "words": f"{'spread of ' if what == 'spread' else ''}{label(name).words}",
