@@ -55,7 +55,12 @@ def compare_observables(
 
 def worst(observables: dict[str, dict[str, Any]]) -> list[str]:
     """Names by falling excess over the floor; one whose truth never varies but whose copy does comes first."""
-    return sorted(observables, key=lambda name: -(observables[name]["excess"] or np.inf))
+
+    def rank(name: str) -> float:
+        excess = observables[name]["excess"]
+        return np.inf if excess is None else float(excess)
+
+    return sorted(observables, key=rank, reverse=True)
 
 
 def compare_conditions(reference: Sample, other: Sample) -> dict[str, dict[str, Any]]:

@@ -82,7 +82,7 @@ def _worst(observables: dict[str, dict[str, Any]]) -> str:
     parts = []
     for name, entry in list(observables.items())[:3]:
         excess = entry["excess"]
-        parts.append(f"{label(name).words} ({f'{number(excess, 2)}×' if excess else 'the truth never varies'})")
+        parts.append(f"{label(name).words} ({f'{number(excess, 2)}×' if excess is not None else 'the truth never varies'})")
     return ", ".join(parts)
 
 
