@@ -146,6 +146,7 @@ def draw_response(data: dict[str, Any], prefix: str) -> str:
                 energy, copy, copy_error, fmt="o", color=GENERATED, markerfacecolor="none", label="generated", **style
             )
             main.set_ylabel(title)
+            main.ticklabel_format(axis="y", style="plain", useOffset=False)
             if what == "spread":
                 main.set_ylim(bottom=0)
             else:
