@@ -188,7 +188,8 @@ def test_defects_keep_their_traceback(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("command", "hint"), [("fit --data x.h5 -o run", "--resume"), ("sample run --like x.h5 -o y.h5", "Nothing was written")]
+    ("command", "hint"),
+    [("fit --data x.h5 -o run", "--resume"), ("sample run --like x.h5 -o y.h5", "Nothing was written")],
 )
 def test_ctrl_c_says_how_to_go_on(command, hint, monkeypatch):
     monkeypatch.setattr(f"facsim.api.{command.split()[0]}", failing(KeyboardInterrupt()))
@@ -266,6 +267,8 @@ def shown_commands():
     pages = [ROOT / "README.md", ROOT / "scripts" / "demo.sh", *sorted((ROOT / "docs").rglob("*.md"))]
     for page in pages:
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        if page.suffix == ".md":
+            text = "\n".join(re.findall(r"^```\w+\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL))
         for line in re.findall(r"^(?:    )?(?:if )?(?:run |\$ )?(facsim [a-z].*)$", text, flags=re.MULTILINE):
             yield pytest.param(line.removesuffix("; then"), id=f"{page.name}: {line[:60]}")
 

@@ -48,7 +48,7 @@ def show_recipe(name: str) -> None:
 
 
 @click.command(cls=Verb, hint="Give the same command with --resume to continue.")
-@click.argument("recipe", default="cfm")
+@click.argument("recipe", default="cfm", metavar="[RECIPE=cfm]")
 @click.option(
     "--data", type=SampleFile(), required=True, help="Events to fit: a file, or the name of a bundled sample."
 )
@@ -58,10 +58,10 @@ def show_recipe(name: str) -> None:
 @click.option("--resume", is_flag=True, help="Continue the run in the output folder.")
 @output("Run folder to make.")
 def fit(recipe: str, data: Path, overrides: tuple[tuple[str, str], ...], resume: bool, output: Path) -> None:
-    """Fit RECIPE to the events of --data.
+    """Fit a model to events.
 
-    RECIPE is a name that `facsim recipes` lists, or a YAML file; cfm without it. Ctrl-C stops after the step; with --resume the run goes on as if it had not been stopped. For several processes:
-    torchrun --nproc-per-node 2 -m facsim fit ...
+    RECIPE is a name that `facsim recipes` lists, or a YAML file. Ctrl-C stops after the step; with --resume the run
+    goes on as if it had not been stopped. For several processes: torchrun --nproc-per-node 2 -m facsim fit ...
     """
     from facsim import api
 

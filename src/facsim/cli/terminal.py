@@ -7,10 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from facsim.cli.interrupt import check
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,14 +77,17 @@ def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     callable
         To be called with (done, total).
     """
-    if silent():
-        yield lambda _done, _total: None
-    elif sys.stderr.isatty():
-        yield from _bar(what, unit)
-    else:
-        yield _Lines(what, unit)
+    with _bar(what, unit) if sys.stderr.isatty() and not silent() else nullcontext(_Lines(what, unit)) as tell:
+
+        def tick(done: int, total: int) -> None:
+            check()
+            if not silent():
+                tell(done, total)
+
+        yield tick
 
 
+@contextmanager
 def _bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     global _live  # noqa: PLW0603 - there is one terminal
     from rich.console import Console

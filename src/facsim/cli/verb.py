@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from facsim.cli.interrupt import interruptible
 from facsim.cli.terminal import say, silent
 from facsim.errors import FacsimError, RangeWarning
 
@@ -53,7 +54,7 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, with errors told as messages."""
-        with _logging(), _warnings():
+        with interruptible(), _logging(), _warnings():
             try:
                 return super().invoke(ctx)
             except (KeyboardInterrupt, FacsimError, OSError, RuntimeError) as error:
