@@ -58,7 +58,7 @@ class Grid:
         return tuple(len(e) - 1 for e in self.edges)
 
     def centres(self, axis: str) -> NDArray[np.float64]:
-        """Coordinate of every cell's centre along ``"x"``, ``"y"``, ``"r"`` or ``"alpha"``: flat, storage order, mm or rad.
+        """Coordinate of every cell centre along x, y, r or alpha: flat, in storage order, in mm or rad.
 
         A cylinder's Cartesian coordinates are those of its bin centres: x = r cos(alpha), y = r sin(alpha).
         """

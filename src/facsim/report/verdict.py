@@ -82,7 +82,8 @@ def _worst(observables: dict[str, dict[str, Any]]) -> str:
     parts = []
     for name, entry in list(observables.items())[:3]:
         excess = entry["excess"]
-        parts.append(f"{label(name).words} ({f'{number(excess, 2)}×' if excess is not None else 'the truth never varies'})")
+        distance = "the truth never varies" if excess is None else f"{number(excess, 2)}×"
+        parts.append(f"{label(name).words} ({distance})")
     return ", ".join(parts)
 
 
