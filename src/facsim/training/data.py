@@ -121,12 +121,11 @@ class TrainingData:
         self.batch = batch
         self.images = torch.from_numpy(np.stack([model.transform.mirror(i) for i in images]))
         self._epoch: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
-        everything = np.concatenate(
-            [rows.take(np.arange(a, min(a + 4096, len(rows))))[:, -1:] for a in range(0, len(rows), 4096)]
-        )
-        self.mean_weight = float(everything.mean(dtype=np.float64))
-        if self.mean_weight <= 0:
-            msg = f"the weights add up to {everything.sum():g}; a training needs a positive sum"
+        pieces = (np.arange(a, min(a + 4096, len(rows))) for a in range(0, len(rows), 4096))
+        total = sum(float(rows.take(piece)[:, -1].sum(dtype=np.float64)) for piece in pieces)
+        self.mean_weight = total / len(rows)
+        if total <= 0:
+            msg = f"the weights add up to {total:g}; a training needs a positive sum"
             raise DataError(msg)
 
     def __len__(self) -> int:
