@@ -9,7 +9,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_ARGS ?=
-DEMO_STEPS ?= 4000
+DEMO_STEPS ?= 3000
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --no-compile $(PIP_ARGS) -c constraints.txt
 

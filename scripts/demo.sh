@@ -2,7 +2,7 @@
 # The main job, end to end: every line that begins with $ is a command to give yourself. `make demo` runs it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-steps=${DEMO_STEPS:-4000}
+steps=${DEMO_STEPS:-3000}
 
 title() { printf '\n== %s\n' "$*"; }
 run() {

@@ -165,5 +165,5 @@ def summarise(
         scores_reference=reference,
         scores_generated=generated,
     )
-    logger.info("%s classifier: AUC %.4f +- %.4f, JSD %.4f", method, result.auc, result.auc_error, result.jsd)
+    logger.debug("%s classifier: AUC %.4f +- %.4f, JSD %.4f", method, result.auc, result.auc_error, result.jsd)
     return result
