@@ -136,7 +136,7 @@ def test_conditions_come_as_events_mappings_or_arrays():
     expected = events.conditions
     for given_as in (events, {"energy": events["energy"]}, events.conditions, events["energy"]):
         np.testing.assert_array_equal(as_conditions(given_as, SCHEMA), expected)
-    for wrong in ({"enregy": [1.0]}, np.zeros((3, 2)), [np.inf]):
+    for wrong in ({"enregy": [1.0]}, np.zeros((3, 2)), [np.inf], [-1.0], "abc", [None]):
         with pytest.raises(DataError):
             as_conditions(wrong, SCHEMA)
 
@@ -179,3 +179,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_a_missing_package_comes_with_its_install_command():
     with pytest.raises(MissingExtra, match=r'pip install "facsim\[geant4\]"'):
         require("no_such_module", "geant4", "simulating showers")
+
+
+def test_a_file_is_as_readable_as_any_other(tmp_path):
+    import os
+
+    (tmp_path / "plain").write_text("x")
+    with atomic(tmp_path / "ours") as temporary:
+        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -51,7 +51,7 @@ def as_conditions(conditions: ArrayLike | Events | Mapping[str, ArrayLike], sche
     Raises
     ------
     DataError
-        If the shape does not fit or a value is not finite.
+        If the shape does not fit, a value is not a finite number, or an energy is negative.
     SchemaMismatch
         If events lack a condition, or have it in another unit or shape.
 
@@ -75,7 +75,11 @@ def as_conditions(conditions: ArrayLike | Events | Mapping[str, ArrayLike], sche
             raise DataError(msg)
         columns = [np.asarray(conditions[b.name], np.float32).reshape(-1, b.size) for b in schema.conditions]
         conditions = np.concatenate(columns, axis=1)
-    matrix = np.asarray(conditions, np.float32)
+    try:
+        matrix = np.asarray(conditions, np.float32)
+    except (TypeError, ValueError) as error:
+        msg = f"conditions {conditions!r:.60}: give Events, a mapping by block name, or an array of numbers for {names}"
+        raise DataError(msg) from error
     if matrix.ndim == 1 and schema.condition_width == 1:
         matrix = matrix[:, None]
     if matrix.ndim != 2 or matrix.shape[1] != schema.condition_width:
@@ -85,6 +89,12 @@ def as_conditions(conditions: ArrayLike | Events | Mapping[str, ArrayLike], sche
         row = int(np.argwhere(~np.isfinite(matrix))[0, 0])
         msg = f"conditions of event {row} are {matrix[row]}: not finite"
         raise DataError(msg)
+    for block in schema.conditions:
+        values = matrix[:, schema.columns(block.name)]
+        if block.kind == "energy" and (values < 0).any():
+            row = int(np.argwhere(values < 0)[0, 0])
+            msg = f"condition '{block.name}' of event {row} is {values[row].min():g}: an energy cannot be negative"
+            raise DataError(msg)
     return matrix
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from facsim.training import TrainingSettings
 
 __all__ = ["Recipe", "load", "names", "summary", "text"]
+
+M = TypeVar("M", bound=BaseModel)
 
 TOP = ("family", "summary", "reference", "model", "training")
 
@@ -143,16 +145,21 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
             line = f", line {lines[key]}" if key in lines else ""
             msg = f"unknown key '{key}' in {origin}{line}.{_nearest_key(key, allowed)}"
             raise RecipeError(msg)
-    try:
-        config = known(**(values.get("model") or {}))
-        training = TrainingSettings(**(values.get("training") or {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(p) for p in first["loc"])
-        msg = f"{origin}: {place} = {first['input']!r}: {first['msg']}"
-        raise RecipeError(msg) from error
+    config = _checked(known, values, "model", origin)
+    training = _checked(TrainingSettings, values, "training", origin)
     words = {k: str(values.get(k, "")).strip() for k in ("summary", "reference")}
     return Recipe(name, str(values["family"]), words["summary"], words["reference"], config, training)
+
+
+def _checked(model: type[M], values: Mapping[str, Any], group: str, origin: str) -> M:
+    """Settings of a group of keys; an impossible value is a `RecipeError` with its dotted key."""
+    try:
+        return model(**(values.get(group) or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(p) for p in (group, *first["loc"]))
+        msg = f"{origin}: {place} = {first['input']!r}: {first['msg']}"
+        raise RecipeError(msg) from error
 
 
 def _parse(source: str, origin: str) -> tuple[dict[str, Any], dict[str, int]]:
