@@ -167,7 +167,7 @@ def test_a_full_disk_is_named(monkeypatch, tmp_path):
     arguments = ("fit", "--data", "calogan-eplus-mini", "-o", tmp_path / "run")
     for error in (
         OSError(errno.ENOSPC, "No space left on device"),
-        RuntimeError('Io error: Os { code: 28, message: "No space left on device" }'),  # how safetensors says it
+        Exception("Error while serializing: I/O error: No space left on device (os error 28)"),  # so says safetensors
     ):
         monkeypatch.setattr("facsim.api.fit", failing(error))
         message = call(*arguments, code=2).stderr

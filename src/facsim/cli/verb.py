@@ -57,7 +57,7 @@ class Verb(click.Command):
         with interruptible(), _logging(), _warnings():
             try:
                 return super().invoke(ctx)
-            except (KeyboardInterrupt, FacsimError, OSError, RuntimeError) as error:
+            except (KeyboardInterrupt, Exception) as error:
                 message, code = self._tell(error, ctx)
                 if not message or ctx.meta.get("debug"):
                     raise
@@ -72,7 +72,7 @@ class Verb(click.Command):
             return f"{type(error).__name__}: {error}", FAILED
         where = getattr(error, "filename", None) or ctx.params.get("output") or "the output"
         if getattr(error, "errno", None) == errno.ENOSPC or FULL in str(error):
-            return f"no space left on device: {where} could not be written. Free some space; {self.hint}", FAILED
+            return f"no space left on device: {where} could not be written. Free some space. {self.hint}", FAILED
         if isinstance(error, OSError) and error.strerror and error.errno != errno.EPIPE:
             return f"{where}: {error.strerror}", FAILED
         return "", 1
