@@ -106,8 +106,8 @@ def _parts(available: dict[str, int], rng: np.random.Generator) -> dict[str, NDA
     if min(size, len(first)) < FEWEST:
         sizes = ", ".join(f"{count} {role.replace('_', ' ')} events" for role, count in available.items())
         msg = (
-            f"{sizes}: at least {FEWEST} per sample are needed, and without second_reference the reference is halved. "
-            "Simulate or sample more events"
+            f"{sizes}: at least {FEWEST} per sample are needed, and without a second truth sample (--second) the "
+            "reference is halved. Simulate or sample more events"
         )
         raise DataError(msg)
     return {

@@ -211,6 +211,9 @@ def _settings_of(output: Path) -> dict[str, Any]:
     with facsim.io.open(output) as reader:
         text = reader.attrs.get("settings")
     if text is None:
-        msg = f"{output} exists and was not made by simulate: choose another output, or resume=False to replace it"
+        msg = (
+            f"{output} exists and was not made by simulate: choose another output, or resume=False (--no-resume) to "
+            "replace it"
+        )
         raise SimulationError(msg)
     return dict(json.loads(text))

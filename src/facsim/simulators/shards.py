@@ -94,7 +94,7 @@ def require_same(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> 
         if before.get(key) != now.get(key):
             msg = (
                 f"{where} was begun with {key} = {before.get(key)!r}, this run has {now.get(key)!r}. Repeat the old "
-                f"settings, choose another output, or start again with resume=False"
+                f"settings, choose another output, or start again with resume=False (--no-resume)"
             )
             raise SimulationError(msg)
 
