@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facsim import Block, Events, Grid, Schema
+from facsim import Block, Events, Grid, Schema, concatenate
 from facsim.errors import DataError, SchemaMismatch, WeightError
 from facsim.metrics import ClassifierResult
 from facsim.report import Report, evaluate
 from facsim.report.binning import histogram
+from facsim.report.classify import classify
 from facsim.report.figures import draw_histogram
 from facsim.report.labels import label
 
@@ -266,7 +267,8 @@ def test_without_torch_the_report_says_how_to_install_it(truth: Events, monkeypa
             "differs in its threshold",
         ),
         (lambda e: e[:10], DataError, "at least 20"),
-        (lambda e: e.with_weights(np.ones(len(e))), WeightError, "with_weights"),
+        (lambda e: e.with_weights(-np.ones(len(e))), WeightError, "generated.*sum to -"),
+        (lambda e: Events(e.features, e.conditions + 1000, e.schema), DataError, "do not overlap.*--like"),
         (lambda e: Events(e.features * np.nan, e.conditions, e.schema), DataError, "generated.*not finite"),
         (lambda e: Events(-e.features - 1, e.conditions, e.schema), DataError, "negative energy"),
     ],
@@ -274,6 +276,44 @@ def test_without_torch_the_report_says_how_to_install_it(truth: Events, monkeypa
 def test_bad_input_is_named(truth: Events, change, error, words: str) -> None:
     with pytest.raises(error, match=f"(?s){words}"):
         evaluate(truth[:100], change(truth[100:200]), low_level=False)
+
+
+@pytest.mark.usefixtures("quick")
+def test_equal_weights_change_nothing_and_signed_weights_remove_a_background(truth: Events) -> None:
+    signal, background = showers(1200, seed=21), showers(400, seed=22, width=45.0)
+    equal = evaluate(truth, signal.with_weights(np.full(len(signal), 2.0)), low_level=False).metrics["observables"]
+    plain = evaluate(truth, signal, low_level=False).metrics["observables"]
+    assert {n: e["w1"] for n, e in equal.items()} == pytest.approx({n: e["w1"] for n, e in plain.items()})
+    # the same background with weights of both signs; its two halves are independent, so their errors remain
+    mixed = concatenate(
+        [signal.with_weights(np.ones(1200)), background.with_weights(np.where(np.arange(400) % 2, 1.0, -1.0))]
+    )
+    report = evaluate(truth, mixed, low_level=False)
+    assert not report.metrics["observables"]["width_x_1"]["differs"]
+    unsubtracted = evaluate(truth, concatenate([signal, background]), low_level=False)
+    assert unsubtracted.metrics["observables"]["width_x_1"]["differs"]
+
+
+def test_a_classifier_says_that_it_cannot_take_negative_weights(truth: Events) -> None:
+    signed = truth.with_weights(np.where(np.arange(len(truth)) % 3, 1.0, -1.0))
+    found = classify(truth, signed, truth, low_level=False, seed=0)
+    assert "negative weights" in found["high_level"]["skipped"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_broken_observable_does_not_sink_the_report(truth: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = importlib.import_module("facsim.report.sample")
+    compute = sample.compute
+
+    def broken(events: Events) -> dict[str, np.ndarray]:
+        return compute(events) | {"s_d": np.full(len(events), np.nan)}
+
+    monkeypatch.setattr(sample, "compute", broken)
+    report = evaluate(truth, showers(600, seed=23), low_level=False)
+    assert "not finite" in report.metrics["observables"]["s_d"]["error"]
+    assert any("s_d" in warning for warning in report.metrics["warnings"])
+    assert "s_d" in [row["observable"] for row in report.table()]
+    assert all(row["observable"] != "s_d" for row in report.worst(100))
 
 
 def test_max_events_must_be_positive(truth: Events) -> None:

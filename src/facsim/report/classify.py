@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from facsim.errors import MissingExtra, SchemaMismatch
+from facsim.errors import MissingExtra, SchemaMismatch, WeightError
 from facsim.events import Events
 from facsim.metrics import ClassifierResult, high_level_auc, low_level_auc
 from facsim.report.progress import silent
@@ -55,7 +55,7 @@ def classify(
         try:
             found = test(truth, copy, seed=seed, progress=tick)
             floor = test(truth, other, seed=seed, progress=lambda done, total, t=tick: t(done, total, shift=1))
-        except (MissingExtra, SchemaMismatch) as error:  # no torch, or no cells to look at
+        except (MissingExtra, SchemaMismatch, WeightError) as error:  # no torch, no cells, negative weights
             logger.info("%s", error)
             out[name] = {"skipped": str(error)}
             continue

@@ -10,7 +10,7 @@ import facsim
 from facsim.errors import DataError
 from facsim.events import Events
 from facsim.report.classify import classify
-from facsim.report.compare import FALSE_ALARMS, compare_conditions, compare_observables
+from facsim.report.compare import FALSE_ALARMS, compare_conditions, compare_observables, require_overlap
 from facsim.report.gather import Gathered, gather
 from facsim.report.neighbours import Neighbours, nearest_neighbours
 from facsim.report.page import render
@@ -35,7 +35,8 @@ def evaluate(
     output: str | os.PathLike[str] | None = None,
     seed: int = 0,
     low_level: bool = True,
-    max_events: int = 20_000,
+    tolerance: float = 0.05,
+    max_events: int = 100_000,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Compare generated events with reference events of the slow simulator.
@@ -57,9 +58,12 @@ def evaluate(
         Of every random choice: halves, kept events, folds, trainings.
     low_level : bool, optional
         Also train a neural network on the cells; needs torch, and is left out with a note without it.
+    tolerance : float, optional
+        A difference that is seen but smaller than this many standard deviations of the truth (W1) gets an amber
+        light instead of a red one.
     max_events : int, optional
-        Most events per sample for classifiers and neighbours, spread over the whole file. Observables and mean
-        showers use all events, at most 200,000 per sample.
+        Most events per sample for classifiers, multivariate distances and neighbours, spread over the whole file; the
+        neural network takes at most 20,000. Observables and mean showers use all events, at most 200,000 per sample.
     progress : callable, optional
         Called with (done, total).
 
@@ -72,9 +76,15 @@ def evaluate(
     SchemaMismatch
         If the samples do not hold the same blocks.
     DataError
-        If there are too few events, or values are not finite or negative energies.
+        If there are too few events, values are not finite or negative energies, or the conditions of reference and
+        generated events do not overlap.
     WeightError
-        If the events carry weights.
+        If the weights of a sample sum to zero or less.
+
+    Notes
+    -----
+    Event weights may be negative (sWeights). What cannot take them (classifiers, precision and recall) is left out
+    and says so.
 
     Examples
     --------
@@ -89,14 +99,19 @@ def evaluate(
     if max_events < 1:
         msg = f"max_events={max_events}: must be a positive number of events"
         raise DataError(msg)
+    if not tolerance >= 0:
+        msg = f"tolerance={tolerance}: must be a number of standard deviations, 0 or more"
+        raise DataError(msg)
     stage = Stages(progress, STAGES)
     samples = gather(reference, generated, second_reference, max_events=max_events, seed=seed, progress=stage("read"))
     first, copy, second = samples.reference, samples.generated, samples.second
+    require_overlap(first, copy)
     by_role = {"reference": first, "generated": copy, "second_reference": second}
     metrics: dict[str, Any] = {
         "format": 1,
         "facsim_version": facsim.__version__,
         "seed": seed,
+        "tolerance": tolerance,
         "samples": samples.names,
         "detector": first.events.schema.detector,
         "events": {
@@ -109,13 +124,14 @@ def evaluate(
     tick = stage("distances")
     metrics["conditions"] = compare_conditions(first, copy)
     metrics["order"] = list(first.observables)
-    metrics["observables"] = compare_observables(first, copy, second, seed=seed)
+    metrics["observables"] = compare_observables(first, copy, second, tolerance=tolerance, seed=seed)
     between_truths = compare_conditions(first, second)
     metrics["floor_differs"] = [
         name
         for group in (metrics["observables"], between_truths)
         for name, entry in group.items()
-        if (entry["floor"]["ks_pvalue"] if "floor" in entry else entry["ks_pvalue"]) < FALSE_ALARMS / 10 / len(group)
+        if "error" not in entry
+        and (entry["floor"]["ks_pvalue"] if "floor" in entry else entry["ks_pvalue"]) < FALSE_ALARMS / 10 / len(group)
     ]
     tick(1, 1)
     metrics["classifiers"] = classify(

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from facsim.metrics import effective_size
 from facsim.report.sample import Sample
 
 __all__ = ["energy_edges", "mean_and_spread", "means", "response"]
@@ -16,11 +17,13 @@ FEWEST_PER_BIN = 25
 MOST_BINS = 12
 
 
-def mean_and_spread(values: NDArray[np.float64]) -> dict[str, float | int | None]:
+def mean_and_spread(
+    values: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> dict[str, float | int | None]:
     """Mean and standard deviation with their statistical errors; None where there are too few values.
 
-    The error of the standard deviation s uses the fourth central moment m4, so it also holds for tails:
-    sqrt((m4 - s^4) / n) / (2 s).
+    The error of the standard deviation s uses the squares of each event's weight and deviation, so it also holds for
+    tails and signed weights: sqrt(sum w^2 ((x - mean)^2 - s^2)^2) / (2 s sum w).
 
     Examples
     --------
@@ -28,12 +31,19 @@ def mean_and_spread(values: NDArray[np.float64]) -> dict[str, float | int | None
     2.0
     """
     n = len(values)
-    if n < 2:
+    share = np.full(n, 1.0) if weights is None else weights
+    if n < 2 or not share.sum() > 0:
         return {"events": n, "mean": None, "mean_error": None, "spread": None, "spread_error": None}
-    mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
-    fourth = float(np.mean((values - mean) ** 4))
-    error = np.sqrt(max(0.0, fourth - spread**4) / n) / (2 * spread) if spread > 0 else 0.0
-    return {"events": n, "mean": mean, "mean_error": spread / n**0.5, "spread": spread, "spread_error": float(error)}
+    size = effective_size(n, weights)
+    share = share / share.sum()
+    mean = float(share @ values)
+    squares = (values - mean) ** 2
+    few = size / max(size - 1, 1.0)  # the mean was fitted to the same events
+    variance = float(share @ squares) * few
+    spread = max(variance, 0.0) ** 0.5
+    error = float(np.sqrt(np.sum((share * (squares - variance)) ** 2))) / (2 * spread) if spread > 0 else 0.0
+    mean_error = float(np.sqrt(few * np.sum(share**2 * squares)))
+    return {"events": n, "mean": mean, "mean_error": mean_error, "spread": spread, "spread_error": error}
 
 
 def means(samples: dict[str, Sample]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -52,9 +62,9 @@ def means(samples: dict[str, Sample]) -> dict[str, dict[str, dict[str, Any]]]:
     """
     first = next(iter(samples.values()))
     names = [name for name in first.observables if re.fullmatch(r"(f|occupancy)_\w+", name)]
-    out = {name: {role: mean_and_spread(s.observables[name]) for role, s in samples.items()} for name in names}
+    out = {n: {r: mean_and_spread(s.observables[n], s.weights) for r, s in samples.items()} for n in names}
     if "response" in first.observables:
-        out["response"] = {role: mean_and_spread(s.observables["response"]) for role, s in samples.items()}
+        out["response"] = {r: mean_and_spread(s.observables["response"], s.weights) for r, s in samples.items()}
     return out
 
 
@@ -92,7 +102,10 @@ def response(samples: dict[str, Sample]) -> dict[str, Any] | None:
         ratio, energy = sample.observables["response"], cast("NDArray[np.float64]", sample.energy)
         inside = (energy >= edges[0]) & (energy <= edges[-1])
         which = np.where(inside, np.clip(np.searchsorted(edges, energy, "right") - 1, 0, count - 1), -1)
-        out[role] = [mean_and_spread(ratio[which == i]) for i in range(count)]
+        weights = sample.weights
+        out[role] = [
+            mean_and_spread(ratio[which == i], None if weights is None else weights[which == i]) for i in range(count)
+        ]
         if role == "reference":
             out["energy"] = [float(energy[which == i].mean()) if (which == i).any() else None for i in range(count)]
     return out

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Report"]
 
+ROW = ("excess", "relative", "pvalue", "light", "events_needed", "equivalent_events")
 CLASSIFIERS = {"high_level": "high-level classifier", "low_level": "low-level classifier"}
 
 
@@ -49,6 +50,30 @@ class Report:
         with atomic(page) as temporary:
             temporary.write_text(self.html, encoding="utf-8")
         return page
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row per observable, the farthest from its floor first.
+
+        Returns
+        -------
+        list of dict
+            Keys ``observable``, ``w1`` (in its unit), ``floor``, ``excess`` (their ratio; None: the truth never
+            varies), ``relative`` (W1 in standard deviations of the truth), ``pvalue``, ``light`` (green, amber, red),
+            ``events_needed`` and ``equivalent_events``; an observable that could not be compared has ``error``.
+            ``pandas.DataFrame(report.table())`` takes it as it is.
+        """
+        rows = []
+        for name, entry in self.metrics["observables"].items():
+            if "error" in entry:
+                rows.append({"observable": name, "error": entry["error"]})
+                continue
+            row = {"observable": name, "w1": entry["w1"], "floor": entry["floor"]["w1"]}
+            rows.append(row | {key: entry[key] for key in ROW if key in entry})
+        return rows
+
+    def worst(self, count: int = 10) -> list[dict[str, Any]]:
+        """Return the first `count` rows of `table` that have a distance."""
+        return [row for row in self.table() if "error" not in row][:count]
 
     def __str__(self) -> str:
         lines = [self.verdict, ""]

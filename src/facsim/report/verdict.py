@@ -40,7 +40,7 @@ class Verdict:
 
 def judge(metrics: dict[str, Any]) -> Verdict:
     """Put the metrics of `facsim.report.evaluate` into words."""
-    observables = metrics["observables"]
+    observables = {name: entry for name, entry in metrics["observables"].items() if "error" not in entry}
     different = [name for name, entry in observables.items() if entry["differs"]]
     tests = {"observables": bool(different)}
     findings = []
@@ -58,7 +58,8 @@ def judge(metrics: dict[str, Any]) -> Verdict:
         findings.append(f"{len(different)} of {len(observables)} observables {verb} by the Kolmogorov–Smirnov test.")
     else:
         findings.append(f"None of the {len(observables)} observables differs by the Kolmogorov–Smirnov test.")
-    findings.append(f"Farthest from their floor: {_worst(observables)}.")
+    if observables:
+        findings.append(f"Farthest from their floor: {_worst(observables)}.")
     seen = [name for name, differs in tests.items() if differs]
     if not seen:
         headline = f"No test sees a difference with {metrics['events']['generated']:,} generated events."
@@ -106,6 +107,9 @@ def find_warnings(metrics: dict[str, Any]) -> list[str]:
             f"The two truth samples differ from each other ({names}): the floors are no floors. "
             "Were both simulated with the same settings?"
         )
+    for name, entry in metrics["observables"].items():
+        if "error" in entry:
+            found.append(f"The observable “{name}” could not be compared: {entry['error']}")
     if events["generated"] < FEW_EVENTS:
         found.append(
             f"Only {events['generated']:,} generated events enter the comparison: the tests are blunt, "
