@@ -175,7 +175,7 @@ def test_same_seed_same_report(truth: Events) -> None:
 
 def test_same_histogram_same_bytes() -> None:
     values = np.random.default_rng(0).lognormal(5, 1, 300)
-    drawn = {draw_histogram(histogram(values, values, label("E_0")), label("E_0"), "id") for _ in range(2)}
+    drawn = {draw_histogram(histogram(values, values, label("E_0")), label("E_0")) for _ in range(2)}
     assert len(drawn) == 1
 
 

@@ -133,7 +133,7 @@ def test_pictures_of_both_geometries(axes: tuple[str, str], empty: bool) -> None
 
 def test_titles_of_figures_are_escaped() -> None:
     floor = {"w1": 1.0, "w1_low": 0.5, "w1_high": 2.0}
-    drawn = draw_excess({"a": {"excess": 3.0, "differs": True, "floor": floor}}, ["<b> & $x_1$"], "e")
+    drawn = draw_excess({"a": {"excess": 3.0, "differs": True, "floor": floor}}, ["<b> & $x_1$"])
     assert "<b>" not in drawn
     assert "&lt;b&gt; &amp; $x_1$" in drawn
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +28,13 @@ class Histogram:
     edges : array (b + 1,)
         In display units.
     reference, generated : array (b,)
-        Events per bin.
-    sizes : (int, int)
-        Events of both samples, also those outside the edges.
-    zeros : (int, int)
-        Events at 0 that a logarithmic axis cannot show.
+        Sum of the weights per bin; events, if they have none.
+    reference_squares, generated_squares : array (b,)
+        Sum of the squared weights per bin: the variance of the former.
+    sizes : (float, float)
+        Sum of all weights of both samples, also outside the edges.
+    zeros : (float, float)
+        Weights at 0 that a logarithmic axis cannot show.
     log : bool
         Whether the axis is logarithmic.
     unit : str
@@ -40,22 +44,94 @@ class Histogram:
     edges: Array
     reference: Array
     generated: Array
-    sizes: tuple[int, int]
-    zeros: tuple[int, int]
+    reference_squares: Array
+    generated_squares: Array
+    sizes: tuple[float, float]
+    zeros: tuple[float, float]
     log: bool
     unit: str
 
     @property
-    def outside(self) -> tuple[int, int]:
-        """Events beyond the edges of either sample, not counting `zeros`."""
-        n, m = self.sizes
-        return (
-            n - int(self.reference.sum()) - self.zeros[0],
-            m - int(self.generated.sum()) - self.zeros[1],
+    def outside(self) -> tuple[float, float]:
+        """Weights beyond the edges of either sample, not counting `zeros`."""
+        sums = self.reference.sum(), self.generated.sum()
+        first, second = (n - float(s) - z for n, s, z in zip(self.sizes, sums, self.zeros, strict=True))
+        return first, second
+
+    @property
+    def weighted(self) -> bool:
+        """Whether any event counts other than 1."""
+        return not (
+            np.array_equal(self.reference, self.reference_squares)
+            and np.array_equal(self.generated, self.generated_squares)
         )
 
+    def ratio(self) -> tuple[Array, Array, Array]:
+        """Generated over reference share, its error from the generated events, and the reference's relative error.
 
-def histogram(reference: Array, generated: Array, label: Label) -> Histogram:
+        NaN where the reference has nothing.
+        """
+        known = self.reference > 0
+        nothing = np.full(len(self.reference), np.nan)
+        band = np.divide(np.sqrt(self.reference_squares), self.reference, out=nothing.copy(), where=known)
+        share = self.reference * (self.sizes[1] / self.sizes[0])
+        value = np.divide(self.generated, share, out=nothing.copy(), where=known)
+        error = np.divide(np.sqrt(self.generated_squares), share, out=nothing, where=known)
+        return value, error, band
+
+    def pulls(self) -> Array:
+        r"""Difference of the shares in standard errors, per bin; NaN where both are empty.
+
+        .. math:: p_i = \frac{g_i / G - r_i / R}{\sqrt{V_i}}, \qquad
+                  V_i = \frac{r_i + g_i}{R + G} \left(\frac{1}{R} + \frac{1}{G}\right)
+
+        for events without weights, whose share is estimated from both samples together: a bin that only one of them
+        fills then has a sensible error. With weights V is the sum of both squared errors, and an empty bin has that
+        of one event of mean weight. One truth gives numbers of mean 0 and spread 1, rounder than a Gaussian below
+        about five events.
+        """
+        r, g = self.reference, self.generated
+        n, m = self.sizes
+        if self.weighted:
+            squares = []
+            for content, sums, size in ((r, self.reference_squares, n), (g, self.generated_squares, m)):
+                one = sums.sum() / max(np.abs(content).sum(), 1e-300)
+                squares.append(np.where(sums > 0, sums, one**2) / size**2)
+            variance = squares[0] + squares[1]
+        else:
+            variance = (r + g) / (n + m) * (1 / n + 1 / m)
+        filled = (self.reference_squares > 0) | (self.generated_squares > 0)
+        difference = g / m - r / n
+        nothing = np.full(len(r), np.nan)
+        return np.asarray(np.divide(difference, np.sqrt(variance), out=nothing, where=filled & (variance > 0)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and numbers; squared weights only where they say something new."""
+        out: dict[str, Any] = {"edges": self.edges.tolist(), "log": self.log, "unit": self.unit}
+        out |= {"sizes": list(self.sizes), "zeros": list(self.zeros)}
+        out |= {"reference": self.reference.tolist(), "generated": self.generated.tolist()}
+        if self.weighted:
+            out["reference_squares"] = self.reference_squares.tolist()
+            out["generated_squares"] = self.generated_squares.tolist()
+        return out
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Histogram:
+        """Inverse of `to_json`."""
+        edges, reference, generated = (np.array(data[key], np.float64) for key in ("edges", "reference", "generated"))
+        squares = [np.array(data.get(f"{role}_squares", data[role]), np.float64) for role in ("reference", "generated")]
+        (n, m), (z, y) = data["sizes"], data["zeros"]
+        return cls(edges, reference, generated, squares[0], squares[1], (n, m), (z, y), data["log"], data["unit"])
+
+
+def histogram(
+    reference: Array,
+    generated: Array,
+    label: Label,
+    *,
+    wr: Array | None = None,
+    wg: Array | None = None,
+) -> Histogram:
     """Bin two samples for a figure.
 
     Parameters
@@ -64,6 +140,8 @@ def histogram(reference: Array, generated: Array, label: Label) -> Histogram:
         Finite values.
     label : Label
         Says unit and kind of axis.
+    wr, wg : array, optional
+        Event weights; may be negative.
 
     Examples
     --------
@@ -74,15 +152,21 @@ def histogram(reference: Array, generated: Array, label: Label) -> Histogram:
     unit, scale = label.unit, 1.0
     if unit == "MeV" and np.median(reference) > 2000:
         unit, scale = "GeV", 1e-3
-    a, b = reference * scale, generated * scale
-    log = label.log and bool((a > 0).any())
-    zeros = (0, 0)
+    sides = [
+        (values * scale, np.ones(len(values)) if weights is None else weights)
+        for values, weights in ((reference, wr), (generated, wg))
+    ]
+    log = label.log and bool((sides[0][0] > 0).any())
+    sizes = [float(w.sum()) for _, w in sides]
+    zeros = [0.0, 0.0]
     if log:
-        zeros = (int((a <= 0).sum()), int((b <= 0).sum()))
-        a, b = a[a > 0], b[b > 0]
-    edges = _edges(a, b, log=log, discrete=label.discrete)
-    counts = [np.histogram(values, edges)[0].astype(np.float64) for values in (a, b)]
-    return Histogram(edges, counts[0], counts[1], (len(reference), len(generated)), zeros, log, unit)
+        zeros = [float(w[v <= 0].sum()) for v, w in sides]
+        sides = [(v[v > 0], w[v > 0]) for v, w in sides]
+    edges = _edges(sides[0][0], sides[1][0], log=log, discrete=label.discrete)
+    sums, squares = ([np.histogram(v, edges, weights=w**k)[0].astype(np.float64) for v, w in sides] for k in (1, 2))
+    return Histogram(
+        edges, sums[0], sums[1], squares[0], squares[1], (sizes[0], sizes[1]), (zeros[0], zeros[1]), log, unit
+    )
 
 
 def _edges(a: Array, b: Array, *, log: bool, discrete: bool) -> Array:
