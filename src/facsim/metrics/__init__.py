@@ -5,34 +5,50 @@ in `DISTANCES`; `high_level_auc` and `low_level_auc` let a classifier look for w
 """
 
 from facsim.metrics.binned import equal_population_edges, separation_power
+from facsim.metrics.chi_square import Chi2Result, chi2
 from facsim.metrics.classifier import ClassifierResult, FoldResult
+from facsim.metrics.cramer import CramerVonMisesResult, cramer_von_mises, cramer_von_mises_test
 from facsim.metrics.cumulative import KSResult, ks, ks_statistic, wasserstein
 from facsim.metrics.distances import DISTANCES, Distance, compare
 from facsim.metrics.floors import Floor, floor
 from facsim.metrics.high_level import high_level_auc
 from facsim.metrics.low_level import low_level_auc
+from facsim.metrics.needed import Needed, events_needed
+from facsim.metrics.permutation import Null, TestResult, distance_tests, null_distribution, permutation_test
 from facsim.metrics.roc import AUC, auc, calibrate, jsd
 from facsim.metrics.samples import effective_size
 
 __all__ = [
     "AUC",
     "DISTANCES",
+    "Chi2Result",
     "ClassifierResult",
+    "CramerVonMisesResult",
     "Distance",
     "Floor",
     "FoldResult",
     "KSResult",
+    "Needed",
+    "Null",
+    "TestResult",
     "auc",
     "calibrate",
+    "chi2",
     "compare",
+    "cramer_von_mises",
+    "cramer_von_mises_test",
+    "distance_tests",
     "effective_size",
     "equal_population_edges",
+    "events_needed",
     "floor",
     "high_level_auc",
     "jsd",
     "ks",
     "ks_statistic",
     "low_level_auc",
+    "null_distribution",
+    "permutation_test",
     "separation_power",
     "wasserstein",
 ]

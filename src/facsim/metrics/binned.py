@@ -8,11 +8,9 @@ from numpy.typing import ArrayLike
 from facsim.errors import DataError, WeightError
 from facsim.metrics.cumulative import cumulative
 from facsim.metrics.samples import Array, as_sample, as_weights
+from facsim.metrics.steps import ROUNDING, population_starts
 
 __all__ = ["equal_population_edges", "separation_power"]
-
-ROUNDING = 1e-12
-"""Shares of a sample that differ by less differ by rounding only."""
 
 
 def separation_power(
@@ -116,15 +114,8 @@ def equal_population_edges(
         msg = f"bins={bins}: at least one"
         raise DataError(msg)
     values, _, sides = cumulative(p, q, wp, wq)
-    cuts = values[1:]
-    if len(values) > bins:
-        # weights may be negative, but a share that falls again must not move a cut back
-        share = np.maximum.accumulate((sides[0].cumulative + sides[1].cumulative) / 2)
-        targets = np.arange(1, bins) / bins
-        after = np.clip(np.searchsorted(share, targets - ROUNDING), 1, len(values) - 2)
-        nearer_before = targets - share[after - 1] < share[after] - targets - ROUNDING
-        cuts = values[np.where(nearer_before, after, after + 1)]
-    edges = np.unique(np.concatenate([values[:1], cuts]))
+    starts = population_starts(values, (sides[0].cumulative + sides[1].cumulative) / 2, bins)
+    edges = values[np.append(0, starts)]
     top = values[-1]
     if top > edges[-1]:
         return np.append(edges, top)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facsim.metrics.samples import Array, as_sample, as_weights
+from facsim.metrics.steps import ks_of, w1_of
 
-__all__ = ["KSResult", "Side", "cumulative", "ks", "ks_statistic", "wasserstein"]
+__all__ = ["KSResult", "Side", "cumulative", "ks", "ks_statistic", "multiplier_noise", "wasserstein"]
 
 
 def wasserstein(p: ArrayLike, q: ArrayLike, *, wp: ArrayLike | None = None, wq: ArrayLike | None = None) -> float:
@@ -47,7 +48,7 @@ def wasserstein(p: ArrayLike, q: ArrayLike, *, wp: ArrayLike | None = None, wq: 
     2.0
     """
     values, difference, _ = cumulative(p, q, wp, wq)
-    return float(np.sum(np.abs(difference[:-1]) * np.diff(values)))
+    return w1_of(values, difference)
 
 
 @dataclass(frozen=True)
@@ -107,19 +108,13 @@ def ks(
     from scipy import stats
 
     values, difference, sides = cumulative(p, q, wp, wq)
-    statistic = float(np.abs(difference).max())
+    statistic = ks_of(values, difference)
     if wp is None and wq is None:
         n, m = len(sides[0].positions), len(sides[1].positions)
         pvalue = float(stats.kstwo.sf(statistic, max(1, round(n * m / (n + m)))))
         return KSResult(statistic, pvalue)
     generator = np.random.default_rng(seed)
-    above = 0
-    for _ in range(replicas):
-        noise = np.zeros(len(values))
-        for side in sides:
-            kicks = generator.standard_normal(len(side.positions)) * side.weights
-            noise += np.cumsum(np.bincount(side.positions, kicks, len(values))) - kicks.sum() * side.cumulative
-        above += bool(np.abs(noise).max() >= statistic)
+    above = sum(ks_of(values, multiplier_noise(sides, generator)) >= statistic for _ in range(replicas))
     return KSResult(statistic, (above + 1) / (replicas + 1))
 
 
@@ -131,7 +126,8 @@ def ks_statistic(p: ArrayLike, q: ArrayLike, *, wp: ArrayLike | None = None, wq:
     >>> ks_statistic([0.0, 2.0], [1.0, 3.0])
     0.5
     """
-    return float(np.abs(cumulative(p, q, wp, wq)[1]).max())
+    values, difference, _ = cumulative(p, q, wp, wq)
+    return ks_of(values, difference)
 
 
 @dataclass(frozen=True)
@@ -156,3 +152,12 @@ def cumulative(
 
     sides = (side(positions[: len(first)], wp, "wp"), side(positions[len(first) :], wq, "wq"))
     return values, sides[0].cumulative - sides[1].cumulative, sides
+
+
+def multiplier_noise(sides: tuple[Side, Side], generator: np.random.Generator) -> Array:
+    """Draw a difference of the cumulative distributions as chance alone makes it; see the notes of `ks`."""
+    noise = np.zeros(len(sides[0].cumulative))
+    for side in sides:
+        kicks = generator.standard_normal(len(side.positions)) * side.weights
+        noise += np.cumsum(np.bincount(side.positions, kicks, len(noise))) - kicks.sum() * side.cumulative
+    return noise

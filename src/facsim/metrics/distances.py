@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facsim.metrics.binned import equal_population_edges, separation_power
-from facsim.metrics.cumulative import ks_statistic, wasserstein
+from facsim.metrics.cramer import cramer_von_mises
+from facsim.metrics.cumulative import cumulative, ks_statistic, wasserstein
 from facsim.metrics.samples import Array, as_sample, effective_size
+from facsim.metrics.steps import cvm_of, ks_of, separation_of, w1_of
 
 __all__ = ["DISTANCES", "Distance", "compare"]
 
@@ -24,9 +26,13 @@ def compare(
     Examples
     --------
     >>> compare([0.0, 1.0], [1.0, 2.0])
-    {'w1': 1.0, 'ks': 0.5, 'separation': 0.5}
+    {'w1': 1.0, 'ks': 0.5, 'separation': 0.5, 'cvm': 0.1875}
     """
-    return {name: distance(p, q, wp=wp, wq=wq) for name, distance in DISTANCES.items()}
+    if any(w is not None and np.any(np.asarray(w) < 0) for w in (wp, wq)):
+        return {name: distance(p, q, wp=wp, wq=wq) for name, distance in DISTANCES.items()}  # each with its own checks
+    values, difference, sides = cumulative(p, q, wp, wq)  # one sorting for all
+    mean = (sides[0].cumulative + sides[1].cumulative) / 2
+    return {name: distance.of(values, difference, mean) for name, distance in DISTANCES.items()}
 
 
 class _Function(Protocol):
@@ -47,11 +53,19 @@ class Distance:
         ``function(p, q, *, wp=None, wq=None) -> float``.
     null : callable
         ``null(truth, n, m) -> float``: mean distance of two samples of that truth with n and m (effective) events.
+    of : callable
+        ``of(values, difference, mean) -> float``: the same distance from the cumulative distributions, see
+        `facsim.metrics.steps`; weights must not be negative.
+    quadratic : bool
+        Whether the distance is quadratic in the difference of the distributions: the mean for one truth then falls as
+        1/n, otherwise as 1/sqrt(n).
     """
 
     name: str
     function: _Function
     null: Callable[[Array, float, float], float]
+    of: Callable[[Array, Array, Array], float]
+    quadratic: bool = False
 
     def __call__(
         self, p: ArrayLike, q: ArrayLike, *, wp: ArrayLike | None = None, wq: ArrayLike | None = None
@@ -83,12 +97,20 @@ def _null_separation(truth: Array, n: float, m: float) -> float:
     return (bins - 1) * (1 / n + 1 / m) / 4
 
 
+def _null_cvm(truth: Array, n: float, m: float) -> float:
+    _, counts = np.unique(truth, return_counts=True)
+    step = counts / len(truth)
+    share = np.cumsum(step)
+    return float((1 / n + 1 / m) * np.sum(step * share * (1 - share)))
+
+
 DISTANCES: dict[str, Distance] = {
     d.name: d
     for d in (
-        Distance("w1", wasserstein, _null_wasserstein),
-        Distance("ks", ks_statistic, _null_ks),
-        Distance("separation", separation_power, _null_separation),
+        Distance("w1", wasserstein, _null_wasserstein, w1_of),
+        Distance("ks", ks_statistic, _null_ks, ks_of),
+        Distance("separation", separation_power, _null_separation, separation_of, quadratic=True),
+        Distance("cvm", cramer_von_mises, _null_cvm, cvm_of, quadratic=True),
     )
 }
 """Every distance by the name that result files use."""
