@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facsim.errors import SchemaMismatch
 from facsim.events import Events
 from facsim.metrics.folds import assign_folds
 from facsim.metrics.roc import auc, calibrate, jsd
 from facsim.metrics.samples import Array, as_weights, require_non_negative
 
-__all__ = ["ClassifierResult", "FoldResult", "Pool", "judge", "pool", "summarise"]
+__all__ = ["ClassifierResult", "Columns", "FoldResult", "Pool", "Tally", "judge", "pool"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ class ClassifierResult:
     Parameters
     ----------
     method : str
-        ``"high_level"`` or ``"low_level"``.
+        ``"high_level"``, ``"low_level"``, or protocol and inputs such as ``"calochallenge/high"``.
     auc : float
         Mean over the folds of the area under the ROC curve, each on events that the fold's classifier had not seen.
         0.5: the classifier sees no difference; 1: it separates the samples.
@@ -39,10 +41,13 @@ class ClassifierResult:
     jsd : float
         Mean over the folds of the divergence after isotonic calibration, see `facsim.metrics.roc.jsd`.
     folds : tuple of FoldResult
-        The same of every fold.
+        The same of every training.
     scores_reference, scores_generated : array (n,), (m,)
         Score of every event by the classifier that had not seen it, 0 to 1, larger is more like `generated`; NaN for
-        events that were not scored.
+        events that were not scored, the mean where several trainings scored one.
+    fake_reference, fake_generated : array (n,), (m,)
+        The same, calibrated: probability that the event is generated, if both samples count the same. Isotonic
+        regression makes steps, so many events share a value; the scores order them.
     """
 
     method: str
@@ -52,10 +57,12 @@ class ClassifierResult:
     folds: tuple[FoldResult, ...]
     scores_reference: Array = field(repr=False)
     scores_generated: Array = field(repr=False)
+    fake_reference: Array = field(repr=False, default_factory=lambda: np.zeros(0))
+    fake_generated: Array = field(repr=False, default_factory=lambda: np.zeros(0))
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the area over the folds; 0 for one fold."""
+        """Standard deviation of the area over the trainings; 0 for one."""
         return float(np.std([f.auc for f in self.folds], ddof=1)) if len(self.folds) > 1 else 0.0
 
     @property
@@ -113,19 +120,49 @@ class Pool:
         return values[rows & (self.label == 0)], values[rows & (self.label == 1)]
 
 
-def pool(reference: Events, generated: Events, folds: int, seed: int) -> Pool:
+class Columns(Protocol):
+    """Observables of a sample that are already computed, for `facsim.metrics.high_level_auc`."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the d columns."""
+        ...
+
+    @property
+    def values(self) -> NDArray[np.floating]:
+        """Observables, (n, d)."""
+        ...
+
+    @property
+    def conditions(self) -> NDArray[np.float32]:
+        """Conditions, (n, k): events of equal conditions stay together in one fold."""
+        ...
+
+    @property
+    def weights(self) -> Array | None:
+        """Event weights, (n,)."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+def pool(reference: Events | Columns, generated: Events | Columns, folds: int, seed: int) -> Pool:
     """Share out the events of two samples over folds.
 
     Raises
     ------
     SchemaMismatch
-        If the schemas differ.
+        If the schemas, or the names of the columns, differ.
     WeightError
         If a weight is negative.
     DataError
         If there are fewer events than folds.
     """
-    reference.schema.require_same(generated.schema, "cannot compare reference and generated events")
+    if isinstance(reference, Events) and isinstance(generated, Events):
+        reference.schema.require_same(generated.schema, "cannot compare reference and generated events")
+    elif isinstance(reference, Events) or isinstance(generated, Events) or reference.names != generated.names:
+        msg = "cannot compare reference and generated columns: give two Events, or two tables with equal names"
+        raise SchemaMismatch(msg)
     weights = []
     for events, name in ((reference, "reference weights"), (generated, "generated weights")):
         require_non_negative(events.weights, name, "a classifier", "Compare the observables by their distances instead")
@@ -137,33 +174,56 @@ def pool(reference: Events, generated: Events, folds: int, seed: int) -> Pool:
     )
 
 
-def judge(events: Pool, scores: Array, test: Rows, calibration_scores: Array, calibration: Rows) -> FoldResult:
-    """Measure the area and the divergence of the `test` rows, calibrated on the `calibration` rows."""
+def judge(
+    events: Pool, scores: Array, test: Rows, calibration_scores: Array, calibration: Rows
+) -> tuple[FoldResult, Array]:
+    """Measure area and divergence of the `test` rows, calibrated on other rows; also give their probabilities."""
     w_reference, w_generated = events.split(events.weight, test)
     area = auc(*events.split(scores, test), wr=w_reference, wg=w_generated)
-    probability = calibrate(calibration_scores[calibration], events.label[calibration], events.balanced(calibration))
-    reference, generated = events.split(scores, test)
-    divergence = jsd(probability(reference), probability(generated), wr=w_reference, wg=w_generated)
-    return FoldResult(area.value, area.error, divergence)
+    calibrated = calibrate(calibration_scores[calibration], events.label[calibration], events.balanced(calibration))
+    probability = calibrated(scores[test])
+    generated = events.label[test] == 1
+    divergence = jsd(probability[~generated], probability[generated], wr=w_reference, wg=w_generated)
+    return FoldResult(area.value, area.error, divergence), probability
 
 
-def summarise(
-    method: str, events: Pool, scores: Array, folds: list[FoldResult], test_over_train: float
-) -> ClassifierResult:
-    """Put the folds together; `test_over_train` is the ratio of scored to training events of one fold."""
-    areas, errors = np.array([f.auc for f in folds]), np.array([f.auc_error for f in folds])
-    error = np.sqrt(np.mean(errors**2))
-    if len(folds) > 1:
-        error = max(error, np.std(areas, ddof=1)) * np.sqrt(1 / len(folds) + test_over_train)
-    reference, generated = events.split(scores, np.ones(len(scores), bool))
-    result = ClassifierResult(
-        method=method,
-        auc=float(areas.mean()),
-        auc_error=float(error),
-        jsd=float(np.mean([f.jsd for f in folds])),
-        folds=tuple(folds),
-        scores_reference=reference,
-        scores_generated=generated,
-    )
-    logger.debug("%s classifier: AUC %.4f +- %.4f, JSD %.4f", method, result.auc, result.auc_error, result.jsd)
-    return result
+class Tally:
+    """Trainings of one classifier test as they come in."""
+
+    def __init__(self, reference: int, generated: int) -> None:
+        self._sizes = (reference, generated)
+        self._sums = np.zeros((2, reference + generated))  # of scores and of probabilities
+        self._times = np.zeros(reference + generated)
+        self._folds: list[FoldResult] = []
+
+    def add(self, test: Rows, scores: Array, probability: Array, fold: FoldResult) -> None:
+        """Note one training: scores and probabilities of the `test` rows, in their order."""
+        self._sums[:, test] += scores, probability
+        self._times += test
+        self._folds.append(fold)
+
+    def result(self, method: str, test_over_train: float) -> ClassifierResult:
+        """Put the trainings together; `test_over_train` is the ratio of scored to training events of one of them."""
+        areas, errors = np.array([f.auc for f in self._folds]), np.array([f.auc_error for f in self._folds])
+        error = np.sqrt(np.mean(errors**2))
+        if len(self._folds) > 1:
+            error = max(error, np.std(areas, ddof=1)) * np.sqrt(1 / len(self._folds) + test_over_train)
+        scored = self._times > 0
+        means = np.where(scored, self._sums / np.maximum(self._times, 1), np.nan)
+        (reference, fake_reference), (generated, fake_generated) = (
+            means[:, : self._sizes[0]],
+            means[:, self._sizes[0] :],
+        )
+        out = ClassifierResult(
+            method=method,
+            auc=float(areas.mean()),
+            auc_error=float(error),
+            jsd=float(np.mean([f.jsd for f in self._folds])),
+            folds=tuple(self._folds),
+            scores_reference=reference,
+            scores_generated=generated,
+            fake_reference=fake_reference,
+            fake_generated=fake_generated,
+        )
+        logger.debug("%s classifier: AUC %.4f +- %.4f, JSD %.4f", method, out.auc, out.auc_error, out.jsd)
+        return out

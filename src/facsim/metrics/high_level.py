@@ -8,11 +8,11 @@ import numpy as np
 
 from facsim.errors import DataError
 from facsim.events import Events
-from facsim.metrics.classifier import ClassifierResult, judge, pool, summarise
+from facsim.metrics.classifier import ClassifierResult, Columns, Tally, judge, pool
 from facsim.metrics.samples import Array
-from facsim.observables import compute
+from facsim.observables.matrix import named_columns
 
-__all__ = ["high_level_auc", "observable_matrix"]
+__all__ = ["high_level_auc"]
 
 ITERATIONS = 200
 LEARNING_RATE = 0.1
@@ -21,8 +21,8 @@ BINS = 255  # the most that scikit-learn's histograms have
 
 
 def high_level_auc(
-    reference: Events,
-    generated: Events,
+    reference: Events | Columns,
+    generated: Events | Columns,
     *,
     folds: int = 5,
     seed: int = 0,
@@ -32,9 +32,11 @@ def high_level_auc(
 
     Parameters
     ----------
-    reference, generated : Events
+    reference, generated : Events or Columns
         Of one schema; weights, if any, must not be negative. Best of equal size, and of the same conditions: these
-        are inputs, so a difference in the conditions alone is seen too.
+        are inputs, so a difference in the conditions alone is seen too. If the observables are known, as they are
+        computed by `facsim.observables.matrix.named_columns`: objects with ``names``, ``values`` (n, d),
+        ``conditions`` and ``weights`` (`facsim.metrics.classifier.Columns`).
     folds : int
         Trainings; each is scored on the 1/folds of the events that it has not seen.
     seed : int
@@ -75,12 +77,12 @@ def high_level_auc(
     from threadpoolctl import threadpool_limits
 
     events = pool(reference, generated, folds, seed)
-    inputs = np.concatenate([observable_matrix(reference), observable_matrix(generated)])
+    names, inputs = _table(reference, generated)
     if not np.isfinite(inputs).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(inputs))[0])
         side = "reference" if row < len(reference) else "generated"
         row -= 0 if row < len(reference) else len(reference)
-        msg = f"{side}: observable {column} of event {row} is not finite. Remove such events (Events.check finds them)"
+        msg = f"{side}: {names[column]} of event {row} is not finite. Remove such events (Events.check finds them)"
         raise DataError(msg)
     inputs = _in_bins(inputs)
     scores = np.full(len(inputs), np.nan)
@@ -98,8 +100,22 @@ def high_level_auc(
             scores[test] = model.predict_proba(inputs[test])[:, 1]
         if progress:
             progress(k + 1, folds)
-    results = [judge(events, scores, events.fold == k, scores, events.fold != k) for k in range(folds)]
-    return summarise("high_level", events, scores, results, 1 / (folds - 1))
+    tally = Tally(len(reference), len(generated))
+    for k in range(folds):
+        test = events.fold == k
+        result, probability = judge(events, scores, test, scores, ~test)
+        tally.add(test, scores[test], probability, result)
+    return tally.result("high_level", 1 / (folds - 1))
+
+
+def _table(reference: Events | Columns, generated: Events | Columns) -> tuple[tuple[str, ...], Array]:
+    """Names and inputs of both samples, the reference first."""
+    if isinstance(reference, Events) and isinstance(generated, Events):
+        (names, first), (_, second) = named_columns(reference), named_columns(generated)
+        return names, np.concatenate([first, second])
+    assert not isinstance(reference, Events)  # noqa: S101 - `pool` has refused a mixture
+    assert not isinstance(generated, Events)  # noqa: S101
+    return reference.names, np.concatenate([reference.values, generated.values]).astype(np.float64)
 
 
 def _in_bins(columns: Array) -> Array:
@@ -113,14 +129,3 @@ def _in_bins(columns: Array) -> Array:
         cuts = distinct[1:] if len(distinct) <= BINS else np.quantile(column, np.arange(1, BINS) / BINS)
         out[:, j] = np.searchsorted(np.unique(cuts), column, side="right")
     return out
-
-
-def observable_matrix(events: Events) -> Array:
-    """Return the extended observables and the conditions (energies as log10) as columns, (n, d)."""
-    columns = list(compute(events, extended=True).values())
-    for block in events.schema.conditions:
-        values = events[block.name].reshape(len(events), -1).astype(np.float64)
-        if block.kind == "energy":
-            values = np.log10(np.maximum(values, np.finfo(np.float32).tiny))
-        columns.extend(values.T)
-    return np.column_stack(columns)

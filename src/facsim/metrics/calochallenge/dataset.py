@@ -15,7 +15,7 @@ from facsim.errors import DataError, SchemaMismatch, nearest
 from facsim.events import Events
 from facsim.schema import Block, Schema
 
-__all__ = ["DATA_SETS", "Array", "DataSet", "Source", "batches", "data_set"]
+__all__ = ["DATA_SETS", "Array", "DataSet", "Source", "batches", "data_set", "of_schema"]
 
 Array = NDArray[np.float64]
 
@@ -42,9 +42,9 @@ class DataSet:
     Parameters
     ----------
     name : str
-        ``"1-photons"``, ``"1-pions"``, ``"2"`` or ``"3"``.
-    cut : float
-        MeV; voxels below it are set to 0 in reference and copy alike.
+        ``"1-photons"``, ``"1-pions"``, ``"2"`` or ``"3"``; empty for any other showers.
+    cut : float or None
+        MeV; voxels below it are set to 0 in reference and copy alike. None: the threshold of each layer.
     parts : (int, int, int)
         How the events are shared out for the classifiers: training, choice of the epoch and calibration, score.
     discrete : bool
@@ -52,7 +52,7 @@ class DataSet:
     """
 
     name: str
-    cut: float
+    cut: float | None
     parts: tuple[int, int, int]
     discrete: bool
 
@@ -63,20 +63,25 @@ class DataSet:
 
     def layers(self, source: Source) -> tuple[Block, ...]:
         """Layers of a sample, or `SchemaMismatch` if they are not those of the data set."""
-        mine, theirs = self.schema.layers, source.schema.layers
+        theirs = source.schema.layers
+        if not self.name and theirs:
+            return theirs
+        mine = self.schema.layers if self.name else ()
         if [(b.name, b.grid) for b in mine] != [(b.name, b.grid) for b in theirs]:
             known = [str(b) for b in source.schema.features[:3]]
             msg = (
                 f"the events are not showers of CaloChallenge {self.name} ({len(mine)} layers, {self.schema.width} "
                 f"voxels): there are {len(theirs)} layers, the blocks begin with {known}. Choose another data set of "
                 f"{list(DATA_SETS)}, or read the file with detector='calochallenge-{self.name}'"
+                if self.name
+                else f"showers need energy blocks with a grid, the blocks begin with {known}. Use high_level_auc"
             )
             raise SchemaMismatch(msg)
         return theirs
 
     def binned(self, layers: tuple[Block, ...]) -> tuple[int, ...]:
-        """Positions of the layers that are cut into sectors: only these have centres in eta and phi."""
-        return tuple(i for i, block in enumerate(layers) if block.shape[0] > 1)
+        """Positions of the layers that are cut into sectors, or (x, y) cells: only these have centres in two axes."""
+        return tuple(i for i, b in enumerate(layers) if b.grid and (b.grid.axes == ("x", "y") or b.shape[0] > 1))
 
     def bins(self, quantity: str, layer: int = 0) -> Array:
         """Edges of the published histogram of one quantity; lengths in mm. Energies have other rules.
@@ -139,6 +144,21 @@ def data_set(which: str | int | DataSet) -> DataSet:
         msg = f"no CaloChallenge data set '{which}'; there are {known}.{nearest(f'ds{name}', known)}"
         raise DataError(msg)
     return DATA_SETS[name]
+
+
+def of_schema(schema: Schema) -> DataSet:
+    """Data set that a schema belongs to; for any other showers one without name, with the layers' own thresholds.
+
+    Examples
+    --------
+    >>> of_schema(get("calochallenge-2")).name, of_schema(get("calogan")).cut
+    ('2', None)
+    """
+    cells = [(b.name, b.grid) for b in schema.layers]
+    for known in DATA_SETS.values():
+        if [(b.name, b.grid) for b in known.schema.layers] == cells:
+            return known
+    return DataSet("", None, (3, 1, 1), discrete=False)
 
 
 def batches(source: Source) -> Iterator[Events]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
@@ -149,7 +150,8 @@ def features(source: Source, which: str | int | DataSet) -> Features:
             row = int(np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))[0])
             msg = f"{name} of shower {row} is not finite. Remove such events first (Events.check finds them)"
             raise DataError(msg)
-    numbers = tuple(int(block.name.removeprefix("layer_")) for block in layers)
+    found = [re.fullmatch(r"layer_(\d+)", block.name) for block in layers]
+    numbers = tuple(int(match[1]) if match else i for i, match in enumerate(found))
     return Features(chosen.name, numbers, binned, **merged)
 
 
@@ -245,7 +247,7 @@ def prdc_inputs(events: Events, which: str | int | DataSet) -> NDArray[np.float3
     return out
 
 
-def _layers(events: Events, layers: tuple[Block, ...], cut: float) -> Iterator[tuple[int, slice, slice, Array]]:
+def _layers(events: Events, layers: tuple[Block, ...], cut: float | None) -> Iterator[tuple[int, slice, slice, Array]]:
     for i, block in enumerate(layers):
         columns = events.schema.columns(block.name)
         for rows in chunks(len(events), block.size):

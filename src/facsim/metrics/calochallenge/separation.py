@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facsim.errors import WeightError
+from facsim.errors import DataError, WeightError
 from facsim.metrics.calochallenge.dataset import Array, DataSet, Source, batches, data_set
 from facsim.metrics.calochallenge.features import Features, features
 from facsim.metrics.samples import as_sample, as_weights
@@ -136,6 +136,9 @@ def separation_powers(
     eta. Blind to correlations, and to everything outside these ranges.
     """
     chosen = data_set(which)
+    if chosen.cut is None:
+        msg = "the histograms of CaloChallenge exist for its data sets only. Name one, or use separation_power"
+        raise DataError(msg)
     first, second = computed or (features(reference, chosen), features(generated, chosen))
     values = _totals(first, second, chosen)
     cuts = _log_edges(chosen.cut, first.brightest.max(), 50)

@@ -190,13 +190,15 @@ def pareto_front(which: str | int | DataSet, quality: str = "fpd", speed: str = 
     >>> pareto_front("ds3")
     ('Calo-VQ', 'MDMA', 'CaloScore single-shot', 'conv. L2LFlows', 'CaloDREAM')
     """
-    points = [
-        (t, q, s.model) for s in published(which) if (t := s.value(speed)) and (q := s.value(quality)) is not None
-    ]
+    points: list[tuple[float, float, str]] = []
+    for submission in published(which):
+        time, value = submission.value(speed), submission.value(quality)
+        if time is not None and value is not None:
+            points.append((time, value, submission.model))
     front: list[str] = []
     best = np.inf
-    for _, q, model in sorted((t, q, m) for t, q, m in points if t is not None and q is not None):
-        if q < best:
+    for _, value, model in sorted(points):
+        if value < best:
             front.append(model)
-            best = q
+            best = value
     return tuple(front)
