@@ -17,6 +17,7 @@ from facsim.report import Report, evaluate
 from facsim.report.binning import histogram
 from facsim.report.classify import classify
 from facsim.report.figures import draw_histogram
+from facsim.report.gather import gather
 from facsim.report.labels import label
 
 SIDE = tuple(np.linspace(-60.0, 60.0, 7))
@@ -50,8 +51,12 @@ def showers(n: int, seed: int, *, width: float = 20.0, energy: tuple[float, floa
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what takes time, for tests that look at other things: the boosting and the drawing."""
-    result = ClassifierResult("high_level", 0.5, 0.01, 0.0, (), np.zeros(1), np.zeros(1))
-    monkeypatch.setattr("facsim.report.classify.high_level_auc", lambda *_, **__: result)
+
+    def untrained(a: Events, b: Events, **_: object) -> ClassifierResult:
+        scores = [np.full(len(events), 0.5) for events in (a, b)]
+        return ClassifierResult("high_level", 0.5, 0.01, 0.0, (), *scores, *scores)
+
+    monkeypatch.setattr("facsim.report.classify.high_level_auc", untrained)
     # the package's attribute `evaluate` is the function, not the module
     module = importlib.import_module("facsim.report.evaluate")
     monkeypatch.setattr(module, "render", lambda *_, **__: "<!DOCTYPE html>")
@@ -296,8 +301,9 @@ def test_equal_weights_change_nothing_and_signed_weights_remove_a_background(tru
 
 def test_a_classifier_says_that_it_cannot_take_negative_weights(truth: Events) -> None:
     signed = truth.with_weights(np.where(np.arange(len(truth)) % 3, 1.0, -1.0))
-    found = classify(truth, signed, truth, low_level=False, seed=0)
-    assert "negative weights" in found["high_level"]["skipped"]
+    found = gather(truth, signed, truth, max_events=1000, seed=0)
+    entries = classify(found.reference, found.generated, found.second, low_level=False, seed=0).entries
+    assert "negative weights" in entries["high_level"]["skipped"]
 
 
 @pytest.mark.usefixtures("quick")

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.errors import DataError, FacsimError, WeightError
-from facsim.metrics import DISTANCES, Distance, floor, ks
+from facsim.metrics import DISTANCES, ks
+from facsim.metrics.needed import events_needed
+from facsim.metrics.permutation import Null, null_distribution
 from facsim.report.physics import mean_and_spread
 from facsim.report.sample import Sample
 
@@ -22,8 +24,8 @@ Array = NDArray[np.float64]
 FALSE_ALARMS = 0.01
 """Chance that any of the observables of a perfect copy is called different."""
 
-MOST_PARTITIONS = 20
-PARTITION_EVENTS = 400_000  # more partitions than that many events in all add time and no insight
+FEWEST_REPLICAS, MOST_REPLICAS = 49, 199
+BUDGET = 1e9  # replicas times events times observables: about 40 seconds
 
 
 def compare_observables(
@@ -35,23 +37,27 @@ def compare_observables(
     -------
     dict
         By observable, the one that is worst relative to its floor first: ``w1`` (in the observable's unit), ``ks``,
-        ``separation`` (None where signed weights do not allow it); ``ks_pvalue``; ``excess``, W1 over its floor (None
-        if the floor is 0); ``relative``, W1 in standard deviations of the truth; ``differs``, whether the
-        Kolmogorov-Smirnov test sees a difference (Bonferroni: `FALSE_ALARMS` over all observables together);
-        ``light``: ``green`` if it sees none, ``amber`` if it sees one of less than `tolerance` standard deviations,
-        else ``red``; and ``floor`` with the same distances for truth against truth, ``w1_low`` and ``w1_high`` the
-        range of W1 over the ``partitions``, and ``ks_pvalue`` of the two truth samples as they were given. An
-        observable that cannot be compared has ``error`` alone, and comes last.
+        ``separation``, ``cvm`` (None where signed weights do not allow one); ``pvalue`` of W1 against its floor's
+        distribution, and ``ks_pvalue``; ``excess``, W1 over its floor (None if the floor is 0); ``relative``, W1 in
+        standard deviations of the truth; ``differs``, whether the Kolmogorov-Smirnov test sees a difference
+        (Bonferroni: `FALSE_ALARMS` over all observables together); ``light``: ``green`` if it sees none, ``amber`` if
+        it sees one of less than `tolerance` standard deviations, else ``red``; ``events_needed`` per sample to see a
+        W1 of this size, and ``equivalent_events``, the size of a truth sample whose W1 would on average be as large
+        (both None if no difference is resolved); and ``floor`` with the mean distances for truth against truth,
+        ``w1_low`` and ``w1_high`` the range of W1 over the ``partitions``, and ``ks_pvalue`` of the two truth samples
+        as they were given. An observable that cannot be compared has ``error`` alone, and comes last.
 
     Notes
     -----
     One pair of truth samples gives a floor that scatters by about a third. All truth events are therefore dealt at
-    random again and again into two samples of the same sizes; the floor is the mean.
+    random again and again into two samples of the same sizes (`facsim.metrics.null_distribution`).
     """
+    events = max(1, (len(reference) + len(second)) * len(reference.observables))
+    replicas = int(np.clip(BUDGET // events, FEWEST_REPLICAS, MOST_REPLICAS))
     out: dict[str, dict[str, Any]] = {}
     for name in reference.observables:
         try:
-            out[name] = _entry(reference, generated, second, name, tolerance, seed)
+            out[name] = _entry(reference, generated, second, name, tolerance, replicas, seed)
         except FacsimError as error:  # one broken observable must not sink the report
             logger.warning("observable '%s': %s", name, error)
             out[name] = {"error": str(error)}
@@ -59,25 +65,46 @@ def compare_observables(
 
 
 def _entry(
-    reference: Sample, generated: Sample, second: Sample, name: str, tolerance: float, seed: int
+    reference: Sample, generated: Sample, second: Sample, name: str, tolerance: float, replicas: int, seed: int
 ) -> dict[str, Any]:
     truth, copy, other = (s.observables[name] for s in (reference, generated, second))
     distances = _distances(truth, copy, reference.weights, generated.weights)
+    nulls = null_distribution(truth, other, wp=reference.weights, wq=second.weights, replicas=replicas, seed=seed)
+    w1, null = distances["w1"], nulls["w1"]
     pvalue = ks(truth, copy, wp=reference.weights, wq=generated.weights).pvalue
-    null = _floor(truth, other, reference.weights, second.weights, seed)
     differs = bool(pvalue < FALSE_ALARMS / len(reference.observables))
     spread = mean_and_spread(truth, reference.weights)["spread"]
-    relative = distances["w1"] / spread if spread else None
+    relative = w1 / spread if spread else None
     small = relative is not None and relative < tolerance
     return {
         **distances,
+        "pvalue": null.pvalue(w1),
         "ks_pvalue": pvalue,
-        "excess": distances["w1"] / null["w1"] if null["w1"] > 0 else (None if distances["w1"] > 0 else 1.0),
+        "excess": w1 / null.mean if null.mean > 0 else (None if w1 > 0 else 1.0),
         "relative": relative,
         "differs": differs,
         "light": ("amber" if small else "red") if differs else "green",
-        "floor": null,
+        "events_needed": _whole(events_needed(w1, null).events),
+        "equivalent_events": _equivalent(w1, null),
+        "floor": {
+            **{key: found.mean for key, found in nulls.items()},
+            "w1_low": min(null.values),
+            "w1_high": max(null.values),
+            "ks_pvalue": ks(truth, other, wp=reference.weights, wq=second.weights).pvalue,
+            "partitions": replicas,
+        },
     }
+
+
+def _equivalent(observed: float, null: Null) -> float | None:
+    """Events n at which the null, c sqrt(1/n + 1/N), reaches the observed value; None where that is not resolved."""
+    n, m = null.events
+    wanted = (1 / n + 1 / m) * (observed / null.mean) ** 2 - 1 / n if null.mean > 0 else 0.0
+    return 1 / wanted if wanted > 1 / m else None
+
+
+def _whole(events: float) -> int | None:
+    return int(np.ceil(events)) if np.isfinite(events) else None
 
 
 def worst(observables: dict[str, dict[str, Any]]) -> list[str]:
@@ -146,26 +173,3 @@ def _distances(p: Array, q: Array, wp: Array | None, wq: Array | None) -> dict[s
                 raise
             out[key] = None
     return out
-
-
-def _floor(p: Array, q: Array, wp: Array | None, wq: Array | None, seed: int) -> dict[str, Any]:
-    count = int(np.clip(PARTITION_EVENTS // (len(p) + len(q)), 4, MOST_PARTITIONS))
-    # values and weights are dealt together
-    first, second = (np.column_stack([v, np.ones(len(v)) if w is None else w]) for v, w in ((p, wp), (q, wq)))
-    signed = wp is not None or wq is not None
-    out: dict[str, Any] = {}
-    for key, distance in DISTANCES.items():
-
-        def metric(a: Array, b: Array, distance: Distance = distance) -> float:
-            weights = {"wp": a[:, 1], "wq": b[:, 1]} if signed else {}
-            return distance(a[:, 0], b[:, 0], **weights)
-
-        try:
-            found = floor(metric, first, second, repeats=count, seed=seed)
-        except WeightError:
-            out[key] = None
-            continue
-        out[key] = found.mean
-        if key == "w1":
-            out |= {"w1_low": min(found.values), "w1_high": max(found.values)}
-    return {**out, "ks_pvalue": ks(p, q, wp=wp, wq=wq).pvalue, "partitions": count}

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import facsim
-from facsim.errors import DataError
+from facsim.errors import DataError, nearest
 from facsim.events import Events
+from facsim.metrics.protocols import PROTOCOLS
 from facsim.report.classify import classify
 from facsim.report.compare import FALSE_ALARMS, compare_conditions, compare_observables, require_overlap
 from facsim.report.gather import Gathered, gather
@@ -35,6 +36,7 @@ def evaluate(
     output: str | os.PathLike[str] | None = None,
     seed: int = 0,
     low_level: bool = True,
+    protocol: str | None = None,
     tolerance: float = 0.05,
     max_events: int = 100_000,
     progress: Callable[[int, int], None] | None = None,
@@ -58,6 +60,8 @@ def evaluate(
         Of every random choice: halves, kept events, folds, trainings.
     low_level : bool, optional
         Also train a neural network on the cells; needs torch, and is left out with a note without it.
+    protocol : str, optional
+        Also run the networks of a published protocol, ``"calochallenge"`` or ``"caloflow"``: hours on a CPU.
     tolerance : float, optional
         A difference that is seen but smaller than this many standard deviations of the truth (W1) gets an amber
         light instead of a red one.
@@ -102,6 +106,9 @@ def evaluate(
     if not tolerance >= 0:
         msg = f"tolerance={tolerance}: must be a number of standard deviations, 0 or more"
         raise DataError(msg)
+    if protocol is not None and protocol not in PROTOCOLS:
+        msg = f"protocol='{protocol}': must be one of {list(PROTOCOLS)}.{nearest(protocol, PROTOCOLS)}"
+        raise DataError(msg)
     stage = Stages(progress, STAGES)
     samples = gather(reference, generated, second_reference, max_events=max_events, seed=seed, progress=stage("read"))
     first, copy, second = samples.reference, samples.generated, samples.second
@@ -134,9 +141,10 @@ def evaluate(
         and (entry["floor"]["ks_pvalue"] if "floor" in entry else entry["ks_pvalue"]) < FALSE_ALARMS / 10 / len(group)
     ]
     tick(1, 1)
-    metrics["classifiers"] = classify(
-        first.events, copy.events, second.events, low_level=low_level, seed=seed, progress=stage("classifiers")
+    classified = classify(
+        first, copy, second, low_level=low_level, protocol=protocol, seed=seed, progress=stage("classifiers")
     )
+    metrics["classifiers"] = classified.entries
     metrics["means"] = means(by_role)
     metrics["response"] = response(by_role)
     found = _neighbours(samples, seed)

@@ -93,6 +93,8 @@ class Sample:
         multivariate distances look at.
     events : Events
         Whole events, cells below threshold empty: those of `wide`, or fewer where they would not fit into memory.
+    whole : array (k,) of bool
+        Which events of `wide` are in `events`.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Sample:
     mean: NDArray[np.float64]
     wide: Wide
     events: Events
+    whole: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.conditions)
@@ -197,6 +200,7 @@ class _Pile:
         self.energy: list[NDArray[np.float64]] = []
         self.wide: list[Wide] = []
         self.events: list[Events] = []
+        self.whole: list[NDArray[np.bool_]] = []
         self.total: NDArray[np.float64] | float = 0.0
 
     def add(self, events: Events, keep: NDArray[np.bool_], keep_whole: NDArray[np.bool_]) -> None:
@@ -214,6 +218,7 @@ class _Pile:
         self.total = self.total + weights @ events.features.astype(np.float64)
         if keep.any():
             self.wide.append(_wide(events[keep]))
+            self.whole.append(keep_whole[keep])
         if keep_whole.any():
             self.events.append(events[keep_whole])
 
@@ -224,7 +229,8 @@ class _Pile:
         weights = np.concatenate(self.weights) if self.weights else None
         as_weights(weights, len(conditions), f"{self.name}: event weights")  # or an error
         mean = np.asarray(self.total) / (len(conditions) if weights is None else weights.sum())
-        return Sample(self.name, joined, conditions, weights, energy, mean, _join(self.wide), concatenate(self.events))
+        wide, whole, events = _join(self.wide), np.concatenate(self.whole), concatenate(self.events)
+        return Sample(self.name, joined, conditions, weights, energy, mean, wide, events, whole)
 
 
 def _wide(events: Events) -> Wide:
