@@ -46,8 +46,8 @@ class ClassifierResult:
         Score of every event by the classifier that had not seen it, 0 to 1, larger is more like `generated`; NaN for
         events that were not scored, the mean where several trainings scored one.
     fake_reference, fake_generated : array (n,), (m,)
-        The same, calibrated: probability that the event is generated, if both samples count the same. Isotonic
-        regression makes steps, so many events share a value; the scores order them.
+        The same, calibrated (`calibrate` with ``doubt=1``): probability that the event is generated, if both samples
+        count the same. Isotonic regression makes steps, so many events share a value; the scores order them.
     """
 
     method: str
@@ -180,11 +180,10 @@ def judge(
     """Measure area and divergence of the `test` rows, calibrated on other rows; also give their probabilities."""
     w_reference, w_generated = events.split(events.weight, test)
     area = auc(*events.split(scores, test), wr=w_reference, wg=w_generated)
-    calibrated = calibrate(calibration_scores[calibration], events.label[calibration], events.balanced(calibration))
-    probability = calibrated(scores[test])
-    generated = events.label[test] == 1
-    divergence = jsd(probability[~generated], probability[generated], wr=w_reference, wg=w_generated)
-    return FoldResult(area.value, area.error, divergence), probability
+    known = calibration_scores[calibration], events.label[calibration], events.balanced(calibration)
+    probability = calibrate(*known)
+    divergence = jsd(*map(probability, events.split(scores, test)), wr=w_reference, wg=w_generated)
+    return FoldResult(area.value, area.error, divergence), calibrate(*known, doubt=1.0)(scores[test])
 
 
 class Tally:

@@ -258,7 +258,10 @@ def _incident(events: Events) -> Array:
     incident = incident_energy(events)
     if incident is None:
         known = [str(b) for b in events.schema.conditions]
-        msg = f"CaloChallenge's features need the incident energy among the conditions, there are {known}"
+        msg = (
+            f"CaloChallenge's features need the incident energy among the conditions, there are {known}. Without it use "
+            "high_level_auc"
+        )
         raise SchemaMismatch(msg)
     if not (incident > 0).all():
         row = int(np.flatnonzero(~(incident > 0))[0])
