@@ -33,6 +33,7 @@ def evaluate(
     generated: str | os.PathLike[str] | Events,
     *,
     second_reference: str | os.PathLike[str] | Events | None = None,
+    training: str | os.PathLike[str] | Events | None = None,
     output: str | os.PathLike[str] | None = None,
     seed: int = 0,
     low_level: bool = True,
@@ -54,6 +55,9 @@ def evaluate(
     second_reference : path or Events, optional
         Second truth sample for the floor. Default: the reference is parted at random, and `generated` is cut to
         at most half of it.
+    training : path or Events, optional
+        Truth that the model was fitted to: is it repeated, and by how much is it amplified? The generated events must
+        then be drawn at other conditions than its own.
     output : path, optional
         Folder that gets ``metrics.json`` and ``report.html``.
     seed : int, optional
@@ -110,7 +114,15 @@ def evaluate(
         msg = f"protocol='{protocol}': must be one of {list(PROTOCOLS)}.{nearest(protocol, PROTOCOLS)}"
         raise DataError(msg)
     stage = Stages(progress, STAGES)
-    samples = gather(reference, generated, second_reference, max_events=max_events, seed=seed, progress=stage("read"))
+    samples = gather(
+        reference,
+        generated,
+        second_reference,
+        training=training,
+        max_events=max_events,
+        seed=seed,
+        progress=stage("read"),
+    )
     first, copy, second = samples.reference, samples.generated, samples.second
     require_overlap(first, copy)
     by_role = {"reference": first, "generated": copy, "second_reference": second}

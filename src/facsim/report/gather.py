@@ -19,6 +19,8 @@ from facsim.report.sample import MOST_EVENTS, Sample, collect, opened
 __all__ = ["Gathered", "gather"]
 
 FEWEST = 20
+MOST_TRAINING = 20_000
+"""Training events that generated events are held against, to see whether they were learnt by heart."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Gathered:
         Events in each source.
     names : dict
         Name of each source.
+    training : Sample or None
+        Truth that the model was fitted to.
     """
 
     reference: Sample
@@ -43,6 +47,7 @@ class Gathered:
     halved: bool
     available: dict[str, int]
     names: dict[str, str]
+    training: Sample | None = None
 
 
 def gather(
@@ -50,6 +55,7 @@ def gather(
     generated: str | os.PathLike[str] | Events,
     second: str | os.PathLike[str] | Events | None,
     *,
+    training: str | os.PathLike[str] | Events | None = None,
     max_events: int,
     seed: int,
     progress: Callable[[int, int], None] = silent,
@@ -58,6 +64,8 @@ def gather(
     given = {"reference": reference, "generated": generated}
     if second is not None:
         given["second_reference"] = second
+    if training is not None:
+        given["training"] = training
     names = {role: _name(source, role) for role, source in given.items()}
     with ExitStack() as stack:
         sources = {role: stack.enter_context(opened(source)) for role, source in given.items()}
@@ -89,7 +97,8 @@ def gather(
                 tick=tick,
             )
             out |= dict(zip(roles, samples, strict=True))
-    return Gathered(out["reference"], out["generated"], out["second_reference"], second is None, available, names)
+    first, copy, other = (out[role] for role in ("reference", "generated", "second_reference"))
+    return Gathered(first, copy, other, second is None, available, names, out.get("training"))
 
 
 def _parts(available: dict[str, int], rng: np.random.Generator) -> dict[str, NDArray[np.intp]]:
@@ -104,17 +113,21 @@ def _parts(available: dict[str, int], rng: np.random.Generator) -> dict[str, NDA
         order = rng.permutation(n)
         first, second = np.sort(order[size : size + MOST_EVENTS]), np.sort(order[:size])
     if min(size, len(first)) < FEWEST:
-        sizes = ", ".join(f"{count} {role.replace('_', ' ')} events" for role, count in available.items())
+        given = {role: count for role, count in available.items() if role != "training"}
+        sizes = ", ".join(f"{count} {role.replace('_', ' ')} events" for role, count in given.items())
         msg = (
             f"{sizes}: at least {FEWEST} per sample are needed, and without a second truth sample (--second) the "
             "reference is halved. Simulate or sample more events"
         )
         raise DataError(msg)
-    return {
+    parts = {
         "reference": first,
         "second_reference": second,
         "generated": np.sort(rng.permutation(generated)[:size]),
     }
+    if "training" in available:
+        parts["training"] = np.sort(rng.permutation(available["training"])[:MOST_TRAINING])
+    return parts
 
 
 def _name(source: str | os.PathLike[str] | Events, role: str) -> str:
