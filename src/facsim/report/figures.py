@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def draw_histogram(data: Histogram, label: Label) -> str:
     ratio.step_band(data.edges, 1 - band, 1 + band, "band")
     ratio.level(1, "reference")
     ratio.points(centres, value, "generated", error)
-    ratio.frame(y_title="gen. / ref.", x_ticks=ticks, x_labels=False, y_ticks=3, y_rim=False)
+    ratio.frame(y_title="gen. / ref.", x_ticks=ticks, x_labels=False, y_ticks=5, y_rim=False)
     _pull_panel(chart, data, x, ticks, f"{label.symbol}{f' [{data.unit}]' if data.unit else ''}")
     return chart.svg()
 
@@ -90,7 +90,7 @@ def reach(value: Array, error: Array, most: float = 1.0) -> Scale:
     """Scale around 1 that holds values with their errors."""
     off = np.abs(value - 1) + error
     off = off[np.isfinite(off)]
-    size = float(np.clip(1.15 * off.max(initial=0.0), 0.002, most))
+    size = float(np.clip(1.2 * off.max(initial=0.0), 0.002, most))
     return Scale(1 - size, 1 + size)
 
 
@@ -100,7 +100,9 @@ def top_of(*values: Array) -> float:
     return 1.12 * largest or 1.0
 
 
-def ratio_panel(panel: Panel, x: Array, truth: tuple[Array, Array], copy: tuple[Array, Array]) -> None:
+def ratio_panel(
+    panel: Panel, x: Array, truth: tuple[Array, Array], copy: tuple[Array, Array], *, edges: Array | None = None
+) -> None:
     """Fill a panel with copy over truth, each (value, error) at places x: band for the truth, points for the copy."""
     (a, a_error), (b, b_error) = truth, copy
     known = np.isfinite(a) & (a != 0)
@@ -108,8 +110,12 @@ def ratio_panel(panel: Panel, x: Array, truth: tuple[Array, Array], copy: tuple[
     band = np.divide(a_error, np.abs(a), out=nothing.copy(), where=known)
     value = np.divide(b, a, out=nothing.copy(), where=known)
     error = np.divide(b_error, np.abs(a), out=nothing, where=known)
-    panel.y = reach(value, error)
-    panel.area(x, 1 - band, 1 + band, "band")
+    useful = band < 0.2
+    panel.y = reach(value[useful], error[useful])
+    if edges is None:
+        panel.area(x[known], (1 - band)[known], (1 + band)[known], "band")
+    else:
+        panel.step_band(edges, 1 - band, 1 + band, "band")
     panel.level(1, "reference")
     panel.points(x, value, "generated", error)
 
@@ -137,8 +143,8 @@ def draw_excess(observables: dict[str, dict[str, Any]], words: Sequence[str]) ->
     return chart.svg()
 
 
-def draw_response(data: dict[str, Any]) -> str:
-    """Mean and spread of E_tot / E against the incident energy, with ratios, and the fitted resolution."""
+def draw_response(data: Mapping[str, Any], fits: Mapping[str, Any] | None = None) -> str:
+    """Mean and relative spread of E_tot / E against the incident energy, with ratios, and the fitted resolution."""
     keep = np.array([e is not None for e in data["energy"]], bool)
     energy = np.array([e or np.nan for e in data["energy"]], float)[keep] / 1e3
     edges = np.array(data["edges"]) / 1e3
@@ -146,18 +152,17 @@ def draw_response(data: dict[str, Any]) -> str:
     high = edges[-1] if edges[-1] > energy.max() else 1.1 * edges[-1]
     x = Scale(float(low), float(high), log=bool(len(edges) > 1 and edges[-1] > 120 * edges[0]))
     chart = Chart(680, 292, "Energy response and resolution against incident energy")
-    titles = {"mean": "mean of Eₜₒₜ / E", "spread": "standard deviation of Eₜₒₜ / E"}
+    titles = {"mean": "mean of Eₜₒₜ / E", "spread": "resolution σ / ⟨Eₜₒₜ⟩"}
     for column, (what, title) in enumerate(titles.items()):
-        left, width, place = 54 + 344 * column, 278.0, 10.0 + 344 * column
+        left, width, place = 62 + 344 * column, 270.0, 10.0 + 344 * column
         (truth, copy) = (_column(data[role], what, keep) for role in ("reference", "generated"))
         values = np.concatenate([truth[0] - truth[1], truth[0] + truth[1], copy[0] - copy[1], copy[0] + copy[1]])
         bottom, top = float(np.nanmin(values, initial=np.inf)), float(np.nanmax(values, initial=-np.inf))
         room = 0.12 * (top - bottom) or 0.1 * abs(top) or 1.0
         y = Scale(0.0, 1.12 * top) if what == "spread" and top > 0 else Scale(bottom - room, top + room)
         main = chart.panel(left, 16, width, 158, x, y)
-        fits = data.get("resolution", {}) if what == "spread" else {}
         for role, css in (("reference", "reference"), ("generated", "generated thin")):
-            if fits.get(role):
+            if fits and what == "spread":
                 fine = np.geomspace(x.low, x.high, 60) if x.low > 0 else np.linspace(energy.min(), x.high, 60)
                 main.line(fine, np.sqrt(fits[role]["a"] ** 2 / fine + fits[role]["b"] ** 2), css)
         main.points(energy, truth[0], "reference square", truth[1])
@@ -166,13 +171,17 @@ def draw_response(data: dict[str, Any]) -> str:
         chart.key(left, 11, (("dots", "reference square dots", "reference"), ("dots", "generated dots", "generated")))
         ratio = chart.panel(left, 180, width, 74, x, Scale(0, 2))
         ratio_panel(ratio, energy, truth, copy)
-        ratio.frame("incident energy E [GeV]", "gen. / ref.", y_ticks=3, y_rim=False, y_place=place)
+        ratio.frame("incident energy E [GeV]", "gen. / ref.", y_ticks=5, y_rim=False, y_place=place)
     return chart.svg()
 
 
 def _column(entries: Sequence[dict[str, Any]], what: str, keep: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Means, or spreads relative to them, with errors."""
     values = np.array([np.nan if e[what] is None else e[what] for e in entries], float)[keep]
     errors = np.array([np.nan if e[what] is None else e[f"{what}_error"] for e in entries], float)[keep]
+    if what == "spread":
+        means = np.array([e["mean"] or np.nan for e in entries], float)[keep]
+        return values / means, errors / means
     return values, errors
 
 
@@ -202,5 +211,5 @@ def draw_profile(values: dict[str, tuple[Array, Array]], labels: Sequence[str], 
     chart.key(LEFT, 11, BOTH)
     ratio = chart.panel(LEFT, 144, inner, 56, x, Scale(0, 2))
     ratio_panel(ratio, np.arange(len(labels), dtype=float), values["reference"], values["generated"])
-    ratio.frame("layer", "gen. / ref.", x_ticks=ticks, y_ticks=3, y_rim=False)
+    ratio.frame("layer", "gen. / ref.", x_ticks=ticks, y_ticks=5, y_rim=False)
     return chart.svg()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facsim.events import Events
 from facsim.report.labels import number
 from facsim.report.neighbours import Neighbours
 from facsim.report.style import MUTED, RULE, canvas, power_of_ten, to_svg
@@ -17,12 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
 
-__all__ = ["draw_mean_images", "draw_neighbours"]
+__all__ = ["draw_events", "draw_mean_images", "draw_neighbours"]
 
 COLOURS = "viridis"
 DECADES = 6
 ARC_PIECES = 8  # straight pieces per cell edge of a cylinder with few cells
 PICTURE_DPI = 160
+MOST_ROWS = 3
+"""Layers of one event drawn below each other."""
 
 
 def draw_mean_images(block: Block, reference: NDArray[Any], generated: NDArray[Any], prefix: str) -> str:
@@ -87,6 +91,36 @@ def draw_neighbours(found: Neighbours, unit: str, prefix: str) -> str:
             _colour_bar(figure, mesh, list(axes.ravel()), f"energy per cell [{found.block.unit}]")
         title = f"Five reference events in {found.block.name} and their nearest generated neighbours"
         return to_svg(figure, prefix, title, dpi=PICTURE_DPI)
+
+
+def draw_events(events: Events, titles: Sequence[str], prefix: str) -> str:
+    """A few events side by side, one layer below the other; of many layers, some are picked evenly.
+
+    Parameters
+    ----------
+    events : Events
+    titles : sequence of str
+        One per event.
+    prefix : str
+        For ids.
+    """
+    layers = events.schema.layers
+    if len(layers) > MOST_ROWS:
+        layers = tuple(layers[round(i * (len(layers) - 1) / (MOST_ROWS - 1))] for i in range(MOST_ROWS))
+    with canvas(9.6, 0.35 + 1.55 * len(layers)) as figure:
+        axes = figure.subplots(len(layers), max(1, len(events)), squeeze=False)
+        scale = _scale(np.concatenate([events[b.name].ravel() for b in layers]))
+        mesh = None
+        for row, block in zip(axes, layers, strict=True):
+            for ax, values in zip(row, events[block.name], strict=True):
+                mesh = _layer(ax, block, values, norm=scale, cmap=COLOURS)
+                ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
+            row[0].set_ylabel(block.name.replace("_", " "))
+        for ax, title in zip(axes[0], titles, strict=True):
+            ax.set_title(title)
+        if mesh is not None:
+            _colour_bar(figure, mesh, list(axes.ravel()), f"energy per cell [{layers[0].unit}]")
+        return to_svg(figure, prefix, f"{len(events)} events, layer by layer", dpi=PICTURE_DPI)
 
 
 def _scale(*values: NDArray[Any]) -> LogNorm:

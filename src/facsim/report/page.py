@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from facsim.report import figures, histograms, images
+from facsim.report import by_condition, correlations, figures, histograms, images, profiles, sections, tails
 from facsim.report.drawing import Drawing, capital, identifier, markup
 from facsim.report.gather import Gathered
 from facsim.report.labels import label, number, with_error
 from facsim.report.neighbours import Neighbours
 from facsim.report.progress import silent
+from facsim.report.sample import Sample
 from facsim.report.verdict import Verdict
 
-__all__ = ["render"]
+__all__ = ["environment", "render"]
+
+logger = logging.getLogger(__name__)
 
 MOST_ROWS = 60
+
+DISTANCES = {
+    "fpd": "Fréchet distance (FPD)",
+    "kpd": "kernel distance (KPD)",
+    "energy": "energy distance",
+    "sliced_w1": "sliced Wasserstein distance",
+    "sliced_ks": "sliced Kolmogorov–Smirnov distance",
+    "correlation": "distance of the correlation matrices",
+}
+QUALITY = {
+    "precision": "generated events that lie where truth is",
+    "recall": "truth that generated events reach",
+    "density": "how crowded generated events are there",
+    "coverage": "truth events with a generated neighbour",
+}
 
 
 def render(
@@ -28,61 +48,92 @@ def render(
     *,
     progress: Callable[[int, int], None] = silent,
 ) -> str:
-    """Draw all figures and fill the template; return the page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    """Draw all figures and fill the template; return the page.
 
+    Sections that `metrics` does not hold are left out, except the histograms, which are then measured here.
+    """
     schema = samples.reference.events.schema
-    bins = metrics.get("histograms") or histograms.measure(
-        samples.reference, samples.generated, histograms.chosen(metrics)
-    )
-    sections: dict[str, Callable[[], list[Drawing]]] = {
+    if "histograms" not in metrics:
+        found = histograms.measure(samples.reference, samples.generated, histograms.chosen(metrics))
+        metrics = {**metrics, "histograms": found}
+    bins = metrics["histograms"]
+    response = metrics.get("response")
+    work: dict[str, Callable[[], list[Drawing]]] = {
         "overview": lambda: [_excess(metrics, samples)],
         "histograms": lambda: histograms.draw(bins, metrics, schema),
-        "means": lambda: _profiles(metrics),
-        "response": lambda: _response(metrics),
+        "tails": lambda: tails.draw(metrics["tails"]),
+        "worst_fake": lambda: _worst(samples.generated, metrics, "fake"),
+        "worst_missing": lambda: _worst(samples.reference, metrics, "missing"),
+        "by_condition": lambda: by_condition.draw(metrics["by_condition"]),
+        "correlations": lambda: correlations.draw(metrics["correlations"]),
+        "profiles": lambda: profiles.draw(metrics["profiles"]),
+        "means": lambda: _means(metrics),
+        "response": lambda: _response(response, metrics.get("resolution")) if response else [],
         "images": lambda: _images(samples, neighbours),
         "neighbours": lambda: [_neighbour(n, samples) for n in neighbours],
         "conditions": lambda: histograms.draw_conditions(bins, metrics, schema),
     }
+    needs = {"worst_fake": "tails", "worst_missing": "tails"}
+    broken = {
+        name: data["error"] for name, data in metrics.items() if isinstance(data, dict) and set(data) == {"error"}
+    }
     drawn: dict[str, list[Drawing]] = {}
-    for i, (section, draw) in enumerate(sections.items()):
-        drawn[section] = draw()
-        progress(i + 1, len(sections))
-    environment = Environment(
+    for i, (section, draw) in enumerate(work.items()):
+        source = needs.get(section, section)
+        measured = source not in sections.NAMES or bool(metrics.get(source))
+        drawn[section] = draw() if measured and source not in broken else []
+        progress(i + 1, len(work))
+    sound = _sound(metrics)
+    template = environment().get_template("report.html.j2")
+    return str(
+        template.render(
+            metrics=metrics,
+            verdict=verdict,
+            drawn=drawn,
+            sections_broken=broken,
+            rows=[{"name": n, "label": label(n, schema), **e} for n, e in list(sound.items())[:MOST_ROWS]],
+            broken={name: entry["error"] for name, entry in metrics["observables"].items() if "error" in entry},
+            lights={c: sum(e.get("light") == c for e in sound.values()) for c in ("green", "amber", "red")},
+            rows_differing=sum(entry.get("differs", False) for entry in sound.values()),
+            hidden_rows=max(0, len(sound) - MOST_ROWS),
+            hidden_histograms=len(sound) - len(bins.get("observables", {})),
+            mean_rows=_mean_rows(metrics),
+            distance_names=DISTANCES,
+            quality_names=QUALITY,
+            worst={key: _worst_rows(metrics, key, samples) for key in ("fake", "missing")},
+            short=correlations.short,
+            words=lambda name: label(name, schema).words,
+            layers=len(schema.layers),
+            shown_layers=len(neighbours),
+            unit=schema.layers[0].unit if schema.layers else "",
+        )
+    )
+
+
+def environment() -> Any:
+    """Jinja environment of the report's templates."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    out = Environment(
         loader=PackageLoader("facsim.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "with_error": with_error, "pvalue": _pvalue, "events": lambda n: f"{n:,}"}
-    return environment.get_template("report.html.j2").render(
-        metrics=metrics,
-        verdict=verdict,
-        drawn=drawn,
-        rows=_rows(metrics, samples),
-        broken={name: entry["error"] for name, entry in metrics["observables"].items() if "error" in entry},
-        rows_differing=sum(entry.get("differs", False) for entry in metrics["observables"].values()),
-        hidden_rows=max(0, len(metrics["observables"]) - MOST_ROWS),
-        hidden_histograms=len(metrics["observables"]) - len(bins["observables"]),
-        mean_rows=_mean_rows(metrics),
-        layers=len(schema.layers),
-        shown_layers=len(neighbours),
-        unit=schema.layers[0].unit if schema.layers else "",
-    )
+    out.filters |= {
+        "number": number,
+        "with_error": with_error,
+        "pvalue": _pvalue,
+        "events": lambda n: f"{n:,.0f}",
+        "percent": lambda v: "–" if v is None else f"{number(100 * v, 2)} %",
+    }
+    return out
 
 
-def _sound(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _sound(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Observables that could be compared."""
     return {name: entry for name, entry in metrics["observables"].items() if "error" not in entry}
-
-
-def _rows(metrics: dict[str, Any], samples: Gathered) -> list[dict[str, Any]]:
-    schema = samples.reference.events.schema
-    rows = []
-    for name, entry in list(_sound(metrics).items())[:MOST_ROWS]:
-        rows.append({"name": name, "label": label(name, schema), **entry})
-    return rows
 
 
 def _excess(metrics: dict[str, Any], samples: Gathered) -> Drawing:
@@ -92,26 +143,25 @@ def _excess(metrics: dict[str, Any], samples: Gathered) -> Drawing:
     return Drawing("Distance of every observable relative to its floor", markup(figures.draw_excess(worst, words)))
 
 
-def _profiles(metrics: dict[str, Any]) -> list[Drawing]:
+def _means(metrics: dict[str, Any]) -> list[Drawing]:
     """Means against the layer, where there are more layers than a table shows well."""
     out = []
     for stem, title in (("f", "energy fraction"), ("occupancy", "occupancy")):
         entries = {n.partition("_")[2]: e for n, e in metrics["means"].items() if n.startswith(f"{stem}_")}
         if len(entries) < 4:
             continue
-        values = {
-            role: tuple(np.array([e[role][k] for e in entries.values()], float) for k in ("mean", "mean_error"))
-            for role in ("reference", "generated")
-        }
-        svg = figures.draw_profile(values, list(entries), f"mean {title}")  # type: ignore[arg-type]
-        out.append(Drawing(f"Mean {title} by layer", markup(svg)))
+        values: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        for role in ("reference", "generated"):
+            mean, error = (np.array([e[role][k] for e in entries.values()], float) for k in ("mean", "mean_error"))
+            values[role] = mean, error
+        out.append(
+            Drawing(f"Mean {title} by layer", markup(figures.draw_profile(values, list(entries), f"mean {title}")))
+        )
     return out
 
 
-def _response(metrics: dict[str, Any]) -> list[Drawing]:
-    if metrics["response"] is None:
-        return []
-    return [Drawing("Energy response and resolution", markup(figures.draw_response(metrics["response"])))]
+def _response(response: Mapping[str, Any], fits: Mapping[str, Any] | None) -> list[Drawing]:
+    return [Drawing("Energy response and resolution", markup(figures.draw_response(response, fits)))]
 
 
 def _images(samples: Gathered, neighbours: list[Neighbours]) -> list[Drawing]:
@@ -134,6 +184,27 @@ def _neighbour(found: Neighbours, samples: Gathered) -> Drawing:
         markup(svg),
         (f"{100 * found.share_closer:.0f} % of {asked:,} reference events are nearer to a generated event",),
     )
+
+
+def _worst(sample: Sample, metrics: Mapping[str, Any], which: str) -> list[Drawing]:
+    """Pictures of the events that the classifier singles out, where they have cells."""
+    chosen = metrics["tails"][which]
+    if not sample.events.schema.layers or not chosen:
+        return []
+    events = sample.events[np.array([e["row"] for e in chosen])]
+    titles = [f"{i + 1}" for i in range(len(chosen))]
+    return [Drawing(which, markup(images.draw_events(events, titles, f"worst-{which}")))]
+
+
+def _worst_rows(metrics: Mapping[str, Any], which: str, samples: Gathered) -> list[dict[str, Any]]:
+    """What is said of each of these events."""
+    data = metrics.get("tails") or {}
+    blocks = samples.reference.events.schema.conditions
+    out = []
+    for event in data.get(which, []):
+        first = f"{blocks[0].name} {number(event['conditions'][0])} {blocks[0].unit}".strip() if blocks else ""
+        out.append({"condition": first, "weight": event["weight"], "why": tails.in_words(event["reasons"])})
+    return out
 
 
 def _mean_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -163,5 +234,7 @@ def _mean_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _pvalue(value: float) -> str:
+def _pvalue(value: float | None) -> str:
+    if value is None:
+        return "–"
     return number(value, 2) if value > 1e-6 else "< 10⁻⁶"
