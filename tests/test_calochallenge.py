@@ -8,6 +8,7 @@ import pytest
 from facsim import Block, Events, Schema, detectors
 from facsim.errors import DataError, SchemaMismatch, WeightError
 from facsim.metrics import calochallenge as cc
+from facsim.report.standing import draw_standing
 
 CUT = {"1-photons": 1.0, "1-pions": 1.0, "2": 0.5e-3 / 0.033, "3": 0.5e-3 / 0.033}
 SIZES = {"1-photons": 60, "1-pions": 40, "2": 12, "3": 3}
@@ -331,3 +332,19 @@ def test_standing_ranks_between_its_neighbours():
         cc.standing("ds2", {"auc_lo": 0.6})
     with pytest.raises(DataError, match="finite"):
         cc.standing("ds2", {"fpd": np.nan})
+
+
+def test_the_standing_is_drawn_with_front_floor_and_own_model():
+    from xml.etree import ElementTree
+
+    drawn = draw_standing("ds2", {"fpd": 0.05, "gpu_100": 2.0}, name="mine & more")
+    texts = [e.text for e in ElementTree.fromstring(drawn).iter() if e.tag == "text"]  # noqa: S314 - our own
+    assert {"mine & more", "CaloDREAM", "Geant4 0.0108", "Fréchet physics distance"} <= set(texts)
+    assert drawn.count('class="generated large dots"') == 1
+    unknown_time = draw_standing("ds1-pions", {"auc_high": 0.62}, quality="auc_high", speed="cpu_100")
+    assert "this model 0.62" in unknown_time
+    assert 'class="generated dashed"' in unknown_time
+    with pytest.raises(DataError, match="was published"):
+        draw_standing("ds1-photons", quality="auc_cnn")
+    with pytest.raises(DataError, match="Did you mean 'gpu_100'"):
+        draw_standing("ds2", speed="gpu_10")
