@@ -4,42 +4,65 @@ Every docstring says what two samples of one truth give on average; `floor` meas
 in `DISTANCES`; `high_level_auc` and `low_level_auc` let a classifier look for what observables one by one do not show.
 """
 
+from facsim.metrics.amplify import Amplification, amplification
+from facsim.metrics.auc_map import AUCMap, Scored, delta_auc_map
 from facsim.metrics.binned import equal_population_edges, separation_power
 from facsim.metrics.chi_square import Chi2Result, chi2
 from facsim.metrics.classifier import ClassifierResult, FoldResult
+from facsim.metrics.copies import Memorisation, memorisation
 from facsim.metrics.cramer import CramerVonMisesResult, cramer_von_mises, cramer_von_mises_test
 from facsim.metrics.cumulative import KSResult, ks, ks_statistic, wasserstein
 from facsim.metrics.distances import DISTANCES, Distance, compare
+from facsim.metrics.efficiency import EfficiencyTable, efficiency_ratios
 from facsim.metrics.floors import Floor, floor
 from facsim.metrics.high_level import high_level_auc
 from facsim.metrics.low_level import low_level_auc
+from facsim.metrics.modes import ModeCoverage, mode_coverage
+from facsim.metrics.monitor import Monitor, MonitorResult
 from facsim.metrics.needed import Needed, events_needed
 from facsim.metrics.permutation import Null, TestResult, distance_tests, null_distribution, permutation_test
+from facsim.metrics.power import PowerCurve, power_curve
+from facsim.metrics.quantiles import weighted_quantiles
 from facsim.metrics.roc import AUC, auc, calibrate, jsd
 from facsim.metrics.samples import effective_size
+from facsim.metrics.worth import EquivalentEvents, equivalent_events
 
 __all__ = [
     "AUC",
     "DISTANCES",
+    "AUCMap",
+    "Amplification",
     "Chi2Result",
     "ClassifierResult",
     "CramerVonMisesResult",
     "Distance",
+    "EfficiencyTable",
+    "EquivalentEvents",
     "Floor",
     "FoldResult",
     "KSResult",
+    "Memorisation",
+    "ModeCoverage",
+    "Monitor",
+    "MonitorResult",
     "Needed",
     "Null",
+    "PowerCurve",
+    "Scored",
     "TestResult",
+    "amplification",
     "auc",
     "calibrate",
     "chi2",
     "compare",
     "cramer_von_mises",
     "cramer_von_mises_test",
+    "delta_auc_map",
     "distance_tests",
     "effective_size",
+    "efficiency_ratios",
     "equal_population_edges",
+    "equivalent_events",
     "events_needed",
     "floor",
     "high_level_auc",
@@ -47,8 +70,12 @@ __all__ = [
     "ks",
     "ks_statistic",
     "low_level_auc",
+    "memorisation",
+    "mode_coverage",
     "null_distribution",
     "permutation_test",
+    "power_curve",
     "separation_power",
     "wasserstein",
+    "weighted_quantiles",
 ]
