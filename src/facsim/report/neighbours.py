@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.events import Events
+from facsim.metrics.nearest import nearest_rows, row_distances
 from facsim.schema import Block
 
 __all__ = ["Neighbours", "nearest_neighbours"]
-
-CHUNK = 2048
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,9 @@ def nearest_neighbours(
     for block in blocks:
         cells = _flat(reference[asked], block)
         pool = _flat(candidates, block)
-        near = _nearest(cells, pool, None)
+        near = nearest_rows(cells, pool)
         rest = _flat(reference[others], block)
-        near_other = _nearest(cells, rest, np.where(np.isin(asked, others), np.searchsorted(others, asked), -1))
+        near_other = nearest_rows(cells, rest, np.where(np.isin(asked, others), np.searchsorted(others, asked), -1))
         shown = slice(0, min(examples, len(asked)))
         found.append(
             Neighbours(
@@ -96,8 +95,8 @@ def nearest_neighbours(
                 cells[shown].reshape(-1, *block.shape),
                 pool[near[shown]].reshape(-1, *block.shape),
                 reference.conditions[asked[shown], 0] if reference.schema.conditions else None,
-                _distance(cells, pool[near]),
-                _distance(cells, rest[near_other]),
+                row_distances(cells, pool[near]),
+                row_distances(cells, rest[near_other]),
                 count,
             )
         )
@@ -117,25 +116,3 @@ def _asked(reference: Events, examples: int, queries: int, rng: np.random.Genera
 
 def _flat(events: Events, block: Block) -> NDArray[np.float32]:
     return events[block.name].reshape(len(events), -1)
-
-
-def _nearest(asked: NDArray[np.float32], pool: NDArray[np.float32], own: NDArray[np.intp] | None) -> NDArray[np.intp]:
-    """Index in the pool of the nearest event to each asked one, leaving out its own index (-1: it is not there)."""
-    best = np.full(len(asked), np.inf)
-    index = np.zeros(len(asked), np.intp)
-    a = asked.astype(np.float64)
-    for start in range(0, len(pool), CHUNK):
-        b = pool[start : start + CHUNK].astype(np.float64)
-        squares = (b**2).sum(axis=1) - 2 * a @ b.T  # the norm of `a` does not change the order
-        if own is not None:
-            rows = np.flatnonzero((own >= start) & (own < start + len(b)))
-            squares[rows, own[rows] - start] = np.inf
-        at = squares.argmin(axis=1)
-        values = squares[np.arange(len(a)), at]
-        better = values < best
-        best[better], index[better] = values[better], at[better] + start
-    return index
-
-
-def _distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.asarray(np.sqrt(((a.astype(np.float64) - b) ** 2).sum(axis=1)))
