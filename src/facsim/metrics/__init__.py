@@ -21,7 +21,7 @@ from facsim.metrics.modes import ModeCoverage, mode_coverage
 from facsim.metrics.monitor import Monitor, MonitorResult
 from facsim.metrics.needed import Needed, events_needed
 from facsim.metrics.permutation import Null, TestResult, distance_tests, null_distribution, permutation_test
-from facsim.metrics.power import PowerCurve, power_curve
+from facsim.metrics.power import PowerCurve, power_curve, power_curves
 from facsim.metrics.quantiles import weighted_quantiles
 from facsim.metrics.roc import AUC, auc, calibrate, jsd
 from facsim.metrics.samples import effective_size
@@ -75,6 +75,7 @@ __all__ = [
     "null_distribution",
     "permutation_test",
     "power_curve",
+    "power_curves",
     "separation_power",
     "wasserstein",
     "weighted_quantiles",

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from facsim.errors import DataError
 
-__all__ = ["PowerCurve", "power_curve"]
+__all__ = ["PowerCurve", "power_curve", "power_curves"]
 
 SIZES = (50, 100, 200, 500, 1000, 2000)
 
@@ -122,66 +122,121 @@ def power_curve(
     >>> 60 < curve.events_for("ks") < 250
     True
     """
+    curves = power_curves(
+        truth,
+        {"other": other},
+        statistics,
+        origins=None if origin is None else {"other": origin},
+        sizes=sizes,
+        repeats=repeats,
+        alpha=alpha,
+        seed=seed,
+        progress=progress,
+    )
+    return curves["other"]
+
+
+def power_curves(
+    truth: Any,
+    others: Mapping[str, Any],
+    statistics: Mapping[str, Callable[[Any, Any], float]],
+    *,
+    origins: Mapping[str, ArrayLike] | None = None,
+    sizes: Sequence[int] = SIZES,
+    repeats: int = 200,
+    alpha: float = 0.05,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, PowerCurve]:
+    """Measure the power against several differences at once, which share the experiments without a difference.
+
+    Parameters
+    ----------
+    truth, statistics, sizes, repeats, alpha, seed, progress
+        As for `power_curve`.
+    others, origins : mapping
+        Name of the difference -> what `power_curve` takes as `other` and `origin`.
+
+    Returns
+    -------
+    dict of PowerCurve
+        By name of the difference.
+
+    Raises
+    ------
+    DataError
+        As `power_curve`.
+    """
     if repeats * alpha < 1 or not 0 < alpha < 1:
         msg = f"repeats={repeats}, alpha={alpha}: a threshold needs at least 1/alpha repeats, better ten times as many"
         raise DataError(msg)
-    draw = _experiments(truth, other, origin, max(sizes))
+    pools = _Pools(truth, others, origins or {}, max(sizes))
     generator = np.random.default_rng([seed, 0x90E5])
-    power: dict[str, list[float]] = {name: [] for name in statistics}
+    power = {kind: {name: list[float]() for name in statistics} for kind in others}
     for done, size in enumerate(sizes):
-        without = np.empty((len(statistics), repeats))
-        with_difference = np.empty((len(statistics), repeats))
+        values = {kind: np.empty((len(statistics), repeats)) for kind in (None, *others)}
         for i in range(repeats):
-            x, same, different = draw(size, generator)
-            for j, (name, statistic) in enumerate(statistics.items()):
-                without[j, i], with_difference[j, i] = statistic(x, same), statistic(x, different)
-                if not np.isfinite(without[j, i] + with_difference[j, i]):
-                    msg = f"statistic '{name}' is not finite for {size} events. Leave out such small sizes"
-                    raise DataError(msg)
+            x, taken, same = pools.draw(size, generator)
+            for kind in (None, *others):
+                y = same if kind is None else pools.draw_other(kind, size, taken, generator)
+                values[kind][:, i] = [statistic(x, y) for statistic in statistics.values()]
             if progress:
                 progress(done * repeats + i + 1, len(sizes) * repeats)
-        # as a p-value: (1 + values above) / (1 + repeats) <= alpha
-        allowed = int(np.floor(alpha * (repeats + 1))) - 1
-        thresholds = np.sort(without, axis=1)[:, repeats - 1 - allowed]
-        for name, values, threshold in zip(statistics, with_difference, thresholds, strict=True):
-            power[name].append(float(np.mean(values > threshold)))
-    return PowerCurve(tuple(sizes), {name: tuple(shares) for name, shares in power.items()}, repeats, alpha)
+        for j, name in enumerate(statistics):
+            if not all(np.isfinite(found[j]).all() for found in values.values()):
+                msg = f"statistic '{name}' is not finite for {size} events. Leave out such small sizes"
+                raise DataError(msg)
+            # as a p-value: (1 + values above) / (1 + repeats) <= alpha
+            allowed = int(np.floor(alpha * (repeats + 1))) - 1
+            threshold = np.sort(values[None][j])[repeats - 1 - allowed]
+            for kind in others:
+                power[kind][name].append(float(np.mean(values[kind][j] > threshold)))
+    return {
+        kind: PowerCurve(tuple(sizes), {name: tuple(v) for name, v in found.items()}, repeats, alpha)
+        for kind, found in power.items()
+    }
 
 
-def _experiments(
-    truth: Any, other: Any, origin: ArrayLike | None, largest: int
-) -> Callable[[int, np.random.Generator], tuple[Any, Any, Any]]:
-    """Return a function that draws a sample, a second one of the same truth, and one of the other kind."""
-    pools = not callable(truth), not callable(other)
-    rows: NDArray[np.intp] | None = None
-    if pools[0] and len(truth) < 2 * largest:
-        msg = f"truth has {len(truth)} events: {largest} per sample need {2 * largest}. Ask for smaller sizes"
-        raise DataError(msg)
-    if pools[1]:
-        if origin is not None:
-            rows = np.asarray(origin, np.intp)
-        else:
-            same = pools[0] and len(other) == len(truth)
-            rows = np.arange(len(other)) if same else np.full(len(other), -1)
-        if len(rows) != len(other) or len(other) < largest:
-            msg = f"other has {len(other)} events and {len(rows)} origins, the largest size is {largest}"
+class _Pools:
+    """Draws samples of the truth and of the other kinds, made of different events."""
+
+    def __init__(self, truth: Any, others: Mapping[str, Any], origins: Mapping[str, ArrayLike], largest: int) -> None:
+        self.truth, self.others = truth, others
+        self.rows: dict[str, NDArray[np.intp]] = {}
+        if not callable(truth) and len(truth) < 2 * largest:
+            msg = f"truth has {len(truth)} events: {largest} per sample need {2 * largest}. Ask for smaller sizes"
             raise DataError(msg)
+        for kind, other in others.items():
+            if callable(other):
+                continue
+            if kind in origins:
+                rows = np.asarray(origins[kind], np.intp)
+            else:
+                paired = not callable(truth) and len(other) == len(truth)
+                rows = np.arange(len(other)) if paired else np.full(len(other), -1)
+            if len(rows) != len(other) or len(other) < largest:
+                msg = f"{kind} has {len(other)} events and {len(rows)} origins, the largest size is {largest}"
+                raise DataError(msg)
+            self.rows[kind] = rows
 
-    def draw(size: int, generator: np.random.Generator) -> tuple[Any, Any, Any]:
-        order = generator.permutation(len(truth)) if pools[0] else None
-        x = truth(size, generator) if order is None else truth[order[:size]]
-        same = truth(size, generator) if order is None else truth[order[size : 2 * size]]
-        if rows is None:
-            return x, same, other(size, generator)
-        free = np.ones(len(rows), bool)
-        if order is not None:
-            taken = np.zeros(len(order) + 1, bool)  # the last one is for events without origin
-            taken[order[:size]] = True
-            free = ~taken[rows]
+    def draw(self, size: int, generator: np.random.Generator) -> tuple[Any, NDArray[np.bool_], Any]:
+        """Two samples of the truth, and which rows of it the first one took."""
+        if callable(self.truth):
+            return self.truth(size, generator), np.zeros(1, bool), self.truth(size, generator)
+        order = generator.permutation(len(self.truth))
+        taken = np.zeros(len(order) + 1, bool)  # the last one is for events without origin
+        taken[order[:size]] = True
+        return self.truth[order[:size]], taken, self.truth[order[size : 2 * size]]
+
+    def draw_other(self, kind: str, size: int, taken: NDArray[np.bool_], generator: np.random.Generator) -> Any:
+        """Sample of another kind that was not made of the rows taken."""
+        other = self.others[kind]
+        if callable(other):
+            return other(size, generator)
+        rows = self.rows[kind]
+        free = ~taken[rows] if len(taken) > 1 else np.ones(len(rows), bool)
         chosen = generator.permutation(np.flatnonzero(free))[:size]
         if len(chosen) < size:
-            msg = f"only {len(chosen)} events of the other kind are left for a sample of {size}. Ask for smaller sizes"
+            msg = f"{kind}: only {len(chosen)} events are left for a sample of {size}. Ask for smaller sizes"
             raise DataError(msg)
-        return x, same, other[chosen]
-
-    return draw
+        return other[chosen]
