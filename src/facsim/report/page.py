@@ -61,6 +61,7 @@ def render(
     work: dict[str, Callable[[], list[Drawing]]] = {
         "overview": lambda: [_excess(metrics, samples)],
         "histograms": lambda: histograms.draw(bins, metrics, schema),
+        "challenge": lambda: _challenge(metrics["challenge"]),
         "tails": lambda: tails.draw(metrics["tails"]),
         "worst_fake": lambda: _worst(samples.generated, metrics, "fake"),
         "worst_missing": lambda: _worst(samples.reference, metrics, "missing"),
@@ -80,7 +81,7 @@ def render(
     drawn: dict[str, list[Drawing]] = {}
     for i, (section, draw) in enumerate(work.items()):
         source = needs.get(section, section)
-        measured = source not in sections.NAMES or bool(metrics.get(source))
+        measured = source not in (*sections.NAMES, "challenge") or bool(metrics.get(source))
         drawn[section] = draw() if measured and source not in broken else []
         progress(i + 1, len(work))
     sound = _sound(metrics)
@@ -141,6 +142,20 @@ def _excess(metrics: dict[str, Any], samples: Gathered) -> Drawing:
     worst = dict(list(_sound(metrics).items())[:MOST_ROWS])
     words = [label(name, schema).words for name in worst]
     return Drawing("Distance of every observable relative to its floor", markup(figures.draw_excess(worst, words)))
+
+
+def _challenge(data: Mapping[str, Any]) -> list[Drawing]:
+    """Quality against speed among the published models, for the first quality that was measured."""
+    from facsim.report.standing import draw_standing
+
+    places = data["standing"]["places"]
+    results = {name: place["value"] for name, place in places.items()}
+    quality = next((q for q in ("fpd", "auc_high", "auc_low") if q in results), None)
+    speed = next((s for s in ("gpu_100", "cpu_100", "gpu_1", "cpu_1") if s in results), "gpu_100")
+    if quality is None:
+        return []
+    svg = draw_standing(data["data_set"], results, name=data["name"], quality=quality, speed=speed)
+    return [Drawing("Quality against speed", markup(svg))]
 
 
 def _means(metrics: dict[str, Any]) -> list[Drawing]:
