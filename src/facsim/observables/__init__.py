@@ -1,6 +1,7 @@
 """Physics quantities of events, computed the same way for truth and copy.
 
-`compute` chooses by schema: showers where the layers have a geometry, else the columns themselves.
+`compute` chooses by schema (`kinds.kind_of`): showers where the layers have a geometry, jets of constituents, images,
+else the columns themselves. Profiles and correlations are of whole samples: `profiles`, `correlations`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.events import Events
-from facsim.observables import showers, tables
+from facsim.observables import correlations, efp, images, jets, profiles, showers, tables
 from facsim.observables.info import ObservableInfo, describe
+from facsim.observables.kinds import constituents, image_block, kind_of
 
-__all__ = ["ObservableInfo", "compute", "describe", "showers", "tables"]
+__all__ = [
+    "ObservableInfo",
+    "compute",
+    "correlations",
+    "describe",
+    "efp",
+    "images",
+    "jets",
+    "kind_of",
+    "profiles",
+    "showers",
+    "tables",
+]
 
 
 def compute(events: Events, extended: bool = False) -> dict[str, NDArray[np.float64]]:
@@ -22,7 +36,8 @@ def compute(events: Events, extended: bool = False) -> dict[str, NDArray[np.floa
     ----------
     events : Events
     extended : bool, optional
-        For showers: `showers.extended_observables` instead of `showers.observables`. No meaning for tables.
+        Also the long list: `showers.extended_observables`, the energy-flow polynomials of jets, the power spectrum of
+        images. No meaning for tables.
 
     Returns
     -------
@@ -35,6 +50,12 @@ def compute(events: Events, extended: bool = False) -> dict[str, NDArray[np.floa
     >>> compute(Events([[1.5]], [[]], Schema((Block("mass", (), "real", "GeV"),))))
     {'mass': array([1.5])}
     """
-    if not events.schema.layers:
-        return tables.observables(events)
-    return showers.extended_observables(events) if extended else showers.observables(events)
+    kind = kind_of(events.schema)
+    if kind == "showers":
+        return showers.extended_observables(events) if extended else showers.observables(events)
+    if kind == "jets":
+        return jets.observables(*constituents(events), extended=extended)
+    name = image_block(events.schema)
+    if name is not None:
+        return images.observables(events[name], threshold=events.schema.block(name).threshold, extended=extended)
+    return tables.observables(events)

@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from facsim.observables.kinds import image_block, kind_of
 from facsim.observables.tables import column_names
 from facsim.schema import Schema
 
 __all__ = ["ObservableInfo", "describe"]
 
-ObservableKind = Literal["energy", "fraction", "ratio", "length", "depth", "column"]
+ObservableKind = Literal["energy", "fraction", "ratio", "length", "depth", "count", "power", "column"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class ObservableInfo:
     unit : str
         ``"MeV"``, ``"mm"``, or empty.
     kind : str
-        ``energy``, ``fraction`` (within 0 to 1), ``ratio``, ``length``, ``depth`` (in layers) or
-        ``column`` (of a table).
+        ``energy`` (also momentum, mass, intensity), ``fraction`` (within 0 to 1), ``ratio``, ``length``, ``depth`` (in
+        layers), ``count``, ``power`` or ``column`` (of a table).
     log : bool
         Whether the values span decades, so that the axis should be logarithmic; values of 0 (empty layers) do not
         appear there and must be counted beside the plot.
@@ -65,6 +66,25 @@ FAMILIES: tuple[tuple[str, str, str, ObservableKind, bool, bool], ...] = (
     (r"brightest(\d+)_(\w+)", r"brightest cell \1 / $E_\\mathrm{\2}$", "", "fraction", False, False),
     (r"response", r"$E_\\mathrm{tot} / E_\\mathrm{inc}$", "", "ratio", False, False),
 )
+# units of energies here are those of the block
+JETS: tuple[tuple[str, str, str, ObservableKind, bool, bool], ...] = (
+    (r"jet_pt", r"jet $p_\\mathrm{T}$", "", "energy", False, False),
+    (r"jet_mass", r"jet mass", "", "energy", False, False),
+    (r"jet_eta", r"jet $\\eta$", "", "ratio", False, False),
+    (r"multiplicity", r"constituents", "", "count", False, True),
+    (r"tau(\d)", r"$\\tau_\1$", "", "ratio", False, False),
+    (r"tau21", r"$\\tau_2 / \\tau_1$", "", "ratio", False, False),
+    (r"efp_(\d+)", r"energy-flow polynomial, degree \1", "", "power", True, False),
+    (r"efp_(\d+)_(\d+)", r"energy-flow polynomial \2, degree \1", "", "power", True, False),
+)
+IMAGES: tuple[tuple[str, str, str, ObservableKind, bool, bool], ...] = (
+    (r"intensity", r"sum of pixels", "", "energy", False, False),
+    (r"brightest", r"brightest pixel", "", "energy", False, False),
+    (r"occupancy", r"occupancy", "", "fraction", False, False),
+    (r"centre_(row|column)", r"centre, \1", "pixels", "length", False, False),
+    (r"width_(row|column)", r"width, \1", "pixels", "length", False, False),
+    (r"power_(\d+)", r"$\\log_{10}$ of the power at wave number \1", "", "power", False, False),
+)
 
 
 def describe(name: str, schema: Schema | None = None) -> ObservableInfo:
@@ -89,13 +109,21 @@ def describe(name: str, schema: Schema | None = None) -> ObservableInfo:
     >>> describe("dll_k").label
     'dll_k'
     """
-    if schema is None or schema.layers:
-        for pattern, symbol, unit, kind, log, discrete in FAMILIES:
-            found = re.fullmatch(pattern, name)
-            if found:
-                return ObservableInfo(name, found.expand(symbol), unit, kind, log, discrete)
+    kind = None if schema is None else kind_of(schema)
+    known = {"showers": FAMILIES, "jets": JETS, "images": IMAGES, "table": (), None: FAMILIES + JETS + IMAGES}[kind]
+    for pattern, symbol, unit, family, log, discrete in known:
+        found = re.fullmatch(pattern, name)
+        if found:
+            own = _own_unit(schema) if family == "energy" and not unit and schema else unit
+            return ObservableInfo(name, found.expand(symbol), own, family, log, discrete)
     for block in schema.features if schema else ():
         if name in column_names(block):
             few = block.kind in {"category", "mask", "count"}
             return ObservableInfo(name, name, block.unit, "column", discrete=few)
     return ObservableInfo(name, name)
+
+
+def _own_unit(schema: Schema) -> str:
+    """Unit of the intensities of images, or of the momenta of jets."""
+    name = image_block(schema) or next((b.name for b in schema.features if b.name in {"pt", "ptrel"}), None)
+    return schema.block(name).unit if name else ""
