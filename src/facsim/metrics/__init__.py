@@ -18,7 +18,8 @@ from facsim.metrics.floors import Floor, floor
 from facsim.metrics.high_level import high_level_auc
 from facsim.metrics.low_level import low_level_auc
 from facsim.metrics.modes import ModeCoverage, mode_coverage
-from facsim.metrics.monitor import Monitor, MonitorResult
+from facsim.metrics.monitor import Monitor
+from facsim.metrics.monitor_result import MonitorResult, MonitorRow
 from facsim.metrics.needed import Needed, events_needed
 from facsim.metrics.permutation import Null, TestResult, distance_tests, null_distribution, permutation_test
 from facsim.metrics.power import PowerCurve, power_curve, power_curves
@@ -45,6 +46,7 @@ __all__ = [
     "ModeCoverage",
     "Monitor",
     "MonitorResult",
+    "MonitorRow",
     "Needed",
     "Null",
     "PowerCurve",
