@@ -420,13 +420,13 @@ def report(area: float, w1: float, events: int = 1000) -> Report:
 
 def test_side_by_side_marks_the_best_and_what_cannot_be_told_from_it(tmp_path: Path) -> None:
     found = compare(
-        {"a": report(0.60, 3.0), "b<c>": report(0.609, 1.0), "d/e": report(0.9, 9.0)}, {"a": 2.0, "d/e": 0.1}
+        {"a": report(0.60, 3.0), "b<c>": report(0.609, 1.0), "d/e": report(0.9, 9.0)}, {"a": 2e-3, "d/e": 1e-4}
     )
     rows = {row.key: row for row in found.rows}
     assert rows["high_level"].best == (True, True, False)
     assert rows["x"].best == (False, True, False)
     assert rows["differing"].values == (1, 0, 1)
-    assert rows["time"].values == (2.0, None, 0.1)
+    assert rows["time"].values == (2.0, None, pytest.approx(0.1))
     assert rows["time"].best == (False, False, True)
     assert found.table()[0]["quantity"].startswith("AUC")
     assert "low_level" not in rows

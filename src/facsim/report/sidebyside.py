@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,10 @@ __all__ = ["Comparison", "Row", "compare"]
 MOST_MODELS = 8
 """As many lines as can be told apart."""
 WORST = 3
+SCATTER = 0.35
+"""Of W1 between samples of one truth, relative to its mean."""
 MOST_OBSERVABLES = 10
+BEST = "the best, and what lies within one standard error of it"
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Row:
     values, errors, floors : tuple of float or None
         One per surrogate; None where it was not measured.
     best : tuple of bool
-        The best, and those that lie within one standard error of it.
+        The best, and those that lie within one standard error of it; for W1, which has none, its scatter for one truth.
     """
 
     key: str
@@ -72,7 +76,7 @@ class Comparison:
     reports : dict of Report
         By the surrogate's name.
     times : dict of float
-        Milliseconds per event, of those that are known.
+        Seconds per event, of those that are known.
     rows : tuple of Row
     warnings : tuple of str
         Why the figures may not be comparable.
@@ -103,7 +107,7 @@ class Comparison:
         return {
             "format": 1,
             "names": list(self.names),
-            "times_ms": self.times,
+            "times": self.times,
             "rows": [{**vars(r), "floor": r.floor} for r in self.rows],
             "verdicts": {name: report.verdict for name, report in self.reports.items()},
             "warnings": list(self.warnings),
@@ -133,21 +137,25 @@ class Comparison:
         return page
 
     def folders(self) -> dict[str, str]:
-        """Folder of each surrogate's report: its name, made safe."""
-        safe = [identifier(name) or "report" for name in self.names]
+        """Folder of each surrogate's report: its name, made safe where it is no plain file name."""
+        safe = [n if re.fullmatch(r"\w[\w .+-]*", n) else identifier(n) or "report" for n in self.names]
         return {
             name: s if safe.count(s) == 1 else f"{s}-{i + 1}"
             for i, (name, s) in enumerate(zip(self.names, safe, strict=True))
         }
 
     def __str__(self) -> str:
-        width = max(14, *(len(n) + 2 for n in self.names))
-        lines = [f"{'':<46}" + "".join(f"{n:>{width}}" for n in (*self.names, "floor"))]
+        head = ["", *self.names, "floor"]
+        lines = [head]
         for row in self.rows:
             cells = [t + ("*" if b else " ") for t, b in zip(row.texts(), row.best, strict=True)]
-            unit = f" [{row.unit}]" if row.unit else ""
-            lines.append(f"{row.title + unit:<46}" + "".join(f"{c:>{width}}" for c in (*cells, number(row.floor))))
-        return "\n".join([*lines, "* best, and what lies within one standard error of it", *self.warnings])
+            lines.append([row.title + (f" [{row.unit}]" if row.unit else ""), *cells, number(row.floor)])
+        widths = [max(map(len, column)) + 2 for column in zip(*lines, strict=True)]
+        text = [
+            "".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))])
+            for first, *rest in lines
+        ]
+        return "\n".join([*text, f"* {BEST}", *self.warnings])
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group
@@ -160,8 +168,8 @@ class Comparison:
         table.add_column("floor", justify="right", style="dim")
         for row in self.rows:
             cells = [f"[bold]{t}[/]" if b else t for t, b in zip(row.texts(), row.best, strict=True)]
-            table.add_row(f"{row.title}{f' ({row.unit})' if row.unit else ''}", *cells, number(row.floor))
-        return Group(table, "bold: best, and what lies within one standard error of it", *self.warnings)
+            table.add_row(row.title + (f" ({row.unit})" if row.unit else ""), *cells, number(row.floor))
+        return Group(table, f"bold: {BEST}", *self.warnings)
 
 
 def compare(reports: Mapping[str, Report], times: Mapping[str, float] | None = None) -> Comparison:
@@ -172,7 +180,7 @@ def compare(reports: Mapping[str, Report], times: Mapping[str, float] | None = N
     reports : mapping of str to Report
         By name, of evaluations against the same reference; at most `MOST_MODELS`.
     times : mapping of str to float, optional
-        Milliseconds per event, of surrogates whose speed is known.
+        Seconds per event, of surrogates whose speed is known.
 
     Returns
     -------
@@ -192,12 +200,20 @@ def compare(reports: Mapping[str, Report], times: Mapping[str, float] | None = N
             msg = f"times: no surrogate is called '{name}'; there are {list(reports)}"
             raise DataError(msg)
         if not (np.isfinite(time) and time > 0):
-            msg = f"times: '{name}' takes {time} ms per event: must be positive"
+            msg = f"times: '{name}' takes {time} s per event: must be positive"
             raise DataError(msg)
     metrics = [r.metrics for r in reports.values()]
     rows = [*_classifiers(metrics), *_distances(metrics), *_lights(metrics), *_observables(metrics)]
     if times:
-        rows.append(_row("time", "time per event", "ms", "speed", [(times.get(n), None, None) for n in reports]))
+        rows.append(
+            _row(
+                "time",
+                "time per event",
+                "ms",
+                "speed",
+                [(1e3 * times[n] if n in times else None, None, None) for n in reports],
+            )
+        )
     return Comparison(dict(reports), times, tuple(rows), tuple(_warnings(reports)))
 
 
@@ -205,18 +221,29 @@ Entry = tuple[float | None, float | None, float | None]
 NOTHING: Entry = (None, None, None)
 
 
-def _row(key: str, title: str, unit: str, group: str, entries: Sequence[Entry], aim: float | None = 0.0) -> Row:
-    """A row; the best is nearest to the aim, which is infinite where more is better, and None where none is best."""
+def _row(
+    key: str,
+    title: str,
+    unit: str,
+    group: str,
+    entries: Sequence[Entry],
+    *,
+    aim: float | None = 0.0,
+    slack: float = 0.0,
+) -> Row:
+    """A row; the best is nearest to the aim, which is infinite where more is better, and None where none is best.
+
+    Values without error may lie within `slack` times the floor of the best.
+    """
     values, errors, floors = zip(*entries, strict=True)
     best = [False] * len(values)
     if aim is not None:
         away = np.array([np.inf if v is None else (-v if np.isinf(aim) else abs(v - aim)) for v in values])
         if np.isfinite(away).any():
             first = int(np.argmin(away))
-            error = np.array([e or 0.0 for e in errors])
-            best = [
-                bool(b) for b in away - away[first] <= np.hypot(error, error[first]) * (np.arange(len(away)) != first)
-            ]
+            error = np.array([e or slack * (f or 0.0) for e, f in zip(errors, floors, strict=True)])
+            reach = np.where(np.arange(len(away)) == first, 0, np.hypot(error, error[first]))
+            best = [bool(b) for b in away - away[first] <= reach]
     return Row(key, title, unit, group, values, errors, floors, tuple(best))
 
 
@@ -262,7 +289,7 @@ def _lights(metrics: Sequence[dict[str, Any]]) -> list[Row]:
         rows.append(
             _row(
                 "worth",
-                "worth in truth events (median observable, at most those compared)",
+                "worth in truth events (median)",
                 "",
                 "observables",
                 worth,
@@ -284,7 +311,7 @@ def _observables(metrics: Sequence[dict[str, Any]]) -> list[Row]:
         found = [m["observables"].get(name, {}) for m in metrics]
         entries = [(e["w1"], None, e["floor"]["w1"]) if "w1" in e else NOTHING for e in found]
         info = label(name)
-        rows.append(_row(name, f"W₁ of {info.words}", info.unit, "observables", entries))
+        rows.append(_row(name, f"W₁ of {info.words}", info.unit, "observables", entries, slack=SCATTER))
     return rows
 
 

@@ -63,13 +63,13 @@ def _speed(comparison: Comparison) -> Drawing | None:
 
 
 def draw_speed(row: Row, names: Sequence[str], times: Mapping[str, float]) -> str:
-    """One point per surrogate: time per event against a figure of merit, small is better in both."""
+    """One point per surrogate: time per event (given in seconds) against a figure of merit, small is better in both."""
     shown = [
         (i, n, v, e or 0.0)
         for i, (n, v, e) in enumerate(zip(names, row.values, row.errors, strict=True))
         if n in times and v is not None
     ]
-    x = np.array([times[n] for _, n, _, _ in shown])
+    x = np.array([1e3 * times[n] for _, n, _, _ in shown])
     floor = row.floor
     values = np.array([v for _, _, v, _ in shown] + ([] if floor is None else [floor]))
     errors = np.array([e for *_, e in shown] + ([] if floor is None else [0.0]))
@@ -81,8 +81,8 @@ def draw_speed(row: Row, names: Sequence[str], times: Mapping[str, float]) -> st
     if floor is not None:
         panel.level(floor, "reference")
     for i, name, value, error in shown:
-        panel.points([times[name]], [value], f"series solid large s{i}", [error])
-        panel.write(times[name] * (ends[1] / ends[0]) ** 0.016, value + 0.02 * (high - low + 2 * room), name)
+        panel.points([1e3 * times[name]], [value], f"series solid large s{i}", [error])
+        panel.write(1e3 * times[name] * (ends[1] / ends[0]) ** 0.016, value + 0.02 * (high - low + 2 * room), name)
     panel.frame("time per event [ms]", row.title)
     if floor is not None:
         chart.key(58, 11, (("line", "reference", "floor"),))
