@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from facsim import Events
 from facsim.errors import DataError, FileFormatError, WeightError
 from facsim.metrics import (
     DISTANCES,
@@ -302,6 +303,8 @@ def test_memorisation_finds_planted_copies_and_nothing_else():
     assert np.mean([m.pvalue < 0.01 for m in planted]) > 0.9
     assert np.mean([m.excess for m in planted]) == pytest.approx(0.012, rel=0.5)
     assert {m.copies for m in clean} == {0}
+    fresh[rows] = training[rows]
+    assert memorisation(fresh, training, held_out[:300]).copies == 12
 
 
 def test_many_events_at_one_neighbour_do_not_count_as_many_observations():
@@ -318,6 +321,8 @@ def test_memorisation_of_showers_and_its_conditions(toy_showers):
     assert memorisation(fresh, training, held_out).pvalue > 0.01
     with pytest.raises(DataError, match="conditions of a training event"):
         memorisation(training, training, held_out)
+    like_held_out = Events(fresh.features, held_out.conditions, fresh.schema)
+    assert memorisation(like_held_out, training, held_out).share_nearer is None
 
 
 # --- monitor -------------------------------------------------------------------------------------------------------
