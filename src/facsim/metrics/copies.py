@@ -100,7 +100,8 @@ def memorisation(
     show there: 1 % of copies make 0.505 of 0.5. (2-4) How many events lie 2, 5 and 20 times nearer to one training
     event than to the second nearest, against the same for held-out events (Fisher's exact test, each training event
     counted once, so that a collapsed generator does not look like one that memorises). Ten copies in 1,000 events are
-    found with p < 0.01 if 1,000 events were held out; fewer held-out events need more copies. Blind to a generator that knows the density of the training sample but not its events.
+    found with p < 0.01 if 1,000 events were held out; fewer held-out events need more copies. Blind to a generator that
+    knows the density of the training sample but not its events.
     Euclidean distance in 500 cells is ruled by the brightest ones.
 
     Examples
