@@ -348,3 +348,65 @@ def test_the_standing_is_drawn_with_front_floor_and_own_model():
         draw_standing("ds1-photons", quality="auc_cnn")
     with pytest.raises(DataError, match="Did you mean 'gpu_100'"):
         draw_standing("ds2", speed="gpu_10")
+
+
+def test_the_challenge_puts_everything_together(tmp_path):
+    import json
+
+    from facsim import io
+
+    a, b = showers("1-photons", 300, 1), showers("1-photons", 250, 2)
+    ticks = []
+    found = cc.challenge(
+        a,
+        b,
+        "ds1-photons",
+        name="toy",
+        classifiers=(),
+        milliseconds={"cpu_100": 3.0},
+        progress=lambda *t: ticks.append(t),
+    )
+    assert found.separation == cc.separation_powers(a, b, "ds1-photons")
+    assert found.fpd is None
+    assert any("10,000 events" in note for note in found.notes)
+    assert set(found.prdc) == {"precision", "recall", "density", "coverage"}
+    assert set(found.standing().places) == {"cpu_100", *(f"separation_{n}" for n in PUBLISHED)}
+    assert ticks[-1] == (300, 300)
+    stored = json.loads(json.dumps(found.to_json()))
+    assert stored["standing"]["places"]["cpu_100"]["among"] == 16
+    assert stored["events"] == [300, 250]
+    io.write(tmp_path / "a.h5", a)
+    io.write(tmp_path / "b.h5", b)
+    with io.open(tmp_path / "a.h5") as first, io.open(tmp_path / "b.h5") as second:
+        assert cc.challenge(first, second, "ds1-photons", classifiers=()).separation == found.separation
+    with pytest.raises(DataError, match="at least 20"):
+        cc.challenge(a[:5], b, "ds1-photons")
+    with pytest.raises(SchemaMismatch, match="another data set"):
+        cc.challenge(a, b, "ds1-pions", classifiers=())
+
+
+def test_the_challenge_trains_its_classifiers():
+    pytest.importorskip("torch")
+    a, b = showers("1-photons", 150, 1), showers("1-photons", 150, 2)
+    found = cc.challenge(a, b, "ds1-photons", classifiers=("high",), runs=2, epochs=1, width=8)
+    assert set(found.auc) == {"high"}
+    value, spread, error = found.auc["high"]
+    assert 0 <= value <= 1
+    assert error > 0 <= spread
+    assert "auc_high" in found.standing().places
+    assert any("1 epochs" in note for note in found.notes)
+    assert any("2 training" in note for note in found.notes)
+
+
+def test_signed_weights_leave_out_only_what_cannot_take_them():
+    a, b = showers("1-photons", 300, 1), showers("1-photons", 300, 2)
+    b = b.with_weights(np.repeat([1.0, 1.0, -1.0], [200, 50, 50]))
+    b = Events(
+        np.concatenate([b.features[:250], b.features[200:250]]),
+        np.concatenate([b.conditions[:250], b.conditions[200:250]]),
+        b.schema,
+        b.weights,
+    )
+    found = cc.challenge(a, b, "ds1-photons", classifiers=())
+    assert found.prdc is None
+    assert any("negative weights" in note for note in found.notes)

@@ -23,19 +23,31 @@ from facsim.metrics.monitor_result import MonitorResult, MonitorRow
 from facsim.metrics.needed import Needed, events_needed
 from facsim.metrics.permutation import Null, TestResult, distance_tests, null_distribution, permutation_test
 from facsim.metrics.power import PowerCurve, power_curve, power_curves
+from facsim.metrics.protocols import PROTOCOLS, Protocol, protocol_auc
 from facsim.metrics.quantiles import weighted_quantiles
 from facsim.metrics.roc import AUC, auc, calibrate, jsd
 from facsim.metrics.samples import effective_size
+from facsim.metrics.tails import (
+    Deviation,
+    WeightTails,
+    classifier_weights,
+    explain,
+    most_fake,
+    most_missing,
+    weight_tails,
+)
 from facsim.metrics.worth import EquivalentEvents, equivalent_events
 
 __all__ = [
     "AUC",
     "DISTANCES",
+    "PROTOCOLS",
     "AUCMap",
     "Amplification",
     "Chi2Result",
     "ClassifierResult",
     "CramerVonMisesResult",
+    "Deviation",
     "Distance",
     "EfficiencyTable",
     "EquivalentEvents",
@@ -50,12 +62,15 @@ __all__ = [
     "Needed",
     "Null",
     "PowerCurve",
+    "Protocol",
     "Scored",
     "TestResult",
+    "WeightTails",
     "amplification",
     "auc",
     "calibrate",
     "chi2",
+    "classifier_weights",
     "compare",
     "cramer_von_mises",
     "cramer_von_mises_test",
@@ -66,6 +81,7 @@ __all__ = [
     "equal_population_edges",
     "equivalent_events",
     "events_needed",
+    "explain",
     "floor",
     "high_level_auc",
     "jsd",
@@ -74,11 +90,15 @@ __all__ = [
     "low_level_auc",
     "memorisation",
     "mode_coverage",
+    "most_fake",
+    "most_missing",
     "null_distribution",
     "permutation_test",
     "power_curve",
     "power_curves",
+    "protocol_auc",
     "separation_power",
     "wasserstein",
+    "weight_tails",
     "weighted_quantiles",
 ]

@@ -207,6 +207,8 @@ def train_and_score(
     for epoch in range(1, settings.epochs + 1):
         network.train()
         for chosen in torch.from_numpy(generator.permutation(rows)).split(settings.batch_size(len(rows))):
+            if len(chosen) == 1 and build is not perceptron:
+                continue  # a single event has no spread to normalise a batch by
             label, loss_weight = targets[:, chosen.to(device)]
             loss = torch.nn.functional.binary_cross_entropy_with_logits(
                 network(given(chosen)), label, weight=loss_weight

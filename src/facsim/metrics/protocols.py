@@ -16,6 +16,7 @@ from facsim.metrics.calochallenge.features import classifier_inputs
 from facsim.metrics.caloflow import cell_matrix, shape_matrix
 from facsim.metrics.classifier import ClassifierResult
 from facsim.metrics.mlp import Precision, Training, by_network
+from facsim.metrics.resnet import resnet
 
 __all__ = ["PROTOCOLS", "Protocol", "protocol_auc"]
 
@@ -55,7 +56,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             "calochallenge",
             Training(width=2048, hidden=3, learning_rate=2e-4, batch=1000, epochs=50, dtype="float64"),
-            {name: _challenge(name) for name in ("low", "low-normed", "high")},
+            {name: _challenge(name) for name in ("low", "low-normed", "high")} | {"cnn": _challenge("low")},
             lambda events: of_schema(events.schema).parts,
             "arXiv:2410.21611",
         ),
@@ -105,7 +106,9 @@ def protocol_auc(
         CaloChallenge 67/17/17 %.
     inputs : str
         ``"low"`` (cells), ``"low-normed"`` (cells over the energy of their layer) or ``"high"`` (features), each as
-        the protocol defines it: `facsim.metrics.calochallenge.classifier_inputs`, `facsim.metrics.caloflow`.
+        the protocol defines it: `facsim.metrics.calochallenge.classifier_inputs`, `facsim.metrics.caloflow`. With
+        calochallenge also ``"cnn"``: a residual network on the cells (`facsim.metrics.resnet`), the strictest test;
+        layers must have one shape. It needs a GPU for more than a few hundred showers.
         CaloChallenge's definitions apply to any showers: with other cells than those of its data sets, the cut is the
         threshold of each layer, and layers of (x, y) cells have centres and widths as those with sectors have.
     runs : int
@@ -160,6 +163,10 @@ def protocol_auc(
     reference.schema.require_same(generated.schema, "cannot compare reference and generated events")
     given: dict[str, Any] = {"width": width, "epochs": epochs, "batch": batch, "dtype": dtype}
     settings = replace(chosen.training, **{k: v for k, v in given.items() if v is not None})
+    build = None
+    if inputs == "cnn":
+        build = resnet(reference.schema)
+        settings = replace(settings, dtype=dtype or "float32")
     # cells are stored as float32, which is what they are; only the network works in the protocol's precision
     stored = "float32" if inputs != "high" else settings.dtype
     return by_network(
@@ -173,5 +180,6 @@ def protocol_auc(
         seeds=[int(s) for s in np.random.SeedSequence(seed).generate_state(runs)],
         device=device,
         threads=threads,
+        build=build,
         progress=progress,
     )

@@ -3,6 +3,7 @@
 `challenge` computes everything, `standing` places a model among the submissions, `published` holds their numbers.
 """
 
+from facsim.metrics.calochallenge.challenge import ChallengeResult, challenge
 from facsim.metrics.calochallenge.dataset import DATA_SETS, DataSet, data_set
 from facsim.metrics.calochallenge.features import Features, classifier_inputs, features, prdc_inputs
 from facsim.metrics.calochallenge.published import Submission, geant4, published
@@ -11,12 +12,14 @@ from facsim.metrics.calochallenge.standing import Place, Standing, pareto_front,
 
 __all__ = [
     "DATA_SETS",
+    "ChallengeResult",
     "DataSet",
     "Features",
     "Place",
     "Separation",
     "Standing",
     "Submission",
+    "challenge",
     "classifier_inputs",
     "data_set",
     "features",

@@ -259,8 +259,8 @@ def _incident(events: Events) -> Array:
     if incident is None:
         known = [str(b) for b in events.schema.conditions]
         msg = (
-            f"CaloChallenge's features need the incident energy among the conditions, there are {known}. Without it use "
-            "high_level_auc"
+            f"CaloChallenge's features need the incident energy among the conditions, there are {known}. Without it "
+            "use high_level_auc"
         )
         raise SchemaMismatch(msg)
     if not (incident > 0).all():
