@@ -91,11 +91,22 @@ class Panel:
         self._outside: list[str] = []
 
     def steps(self, edges: ArrayLike, values: ArrayLike, css: str, *, fill: bool = False) -> None:
-        """A histogram's outline: values (b,) within edges (b + 1,); with `fill` down to the lower end."""
-        x, y = self._px(edges), self._py(np.nan_to_num(np.asarray(values, np.float64), nan=self.y.low))
-        path = "".join(f"V{_n(b)}H{_n(a)}" for a, b in zip(x[1:], y, strict=True))
-        close = f"V{_n(self.height + 2)}z" if fill else ""
-        self._path(css, f"M{_n(x[0])} {_n(self.height + 2 if fill else y[0])}{path}{close}")
+        """A histogram's outline: values (b,) within edges (b + 1,), a gap where one is not finite; with `fill` down."""
+        x, y = self._px(edges), self._py(values)
+        floor = _n(self.height + 2)  # below the frame, where its outline is cut off
+        path, pen = [], False
+        for left, right, place in zip(x[:-1], x[1:], y, strict=True):
+            known = bool(np.isfinite(place))
+            if known and not pen:
+                path.append(f"M{_n(left)} {floor}" if fill else f"M{_n(left)} {_n(place)}")
+            elif pen and not known and fill:
+                path.append(f"V{floor}z")
+            if known:
+                path.append(f"V{_n(place)}H{_n(right)}")
+            pen = known
+        if pen and fill:
+            path.append(f"V{floor}z")
+        self._path(css, "".join(path))
 
     def step_band(self, edges: ArrayLike, low: ArrayLike, high: ArrayLike, css: str) -> None:
         """Boxes between low and high (b,) within edges (b + 1,); none where one of them is not finite."""

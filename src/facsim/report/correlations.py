@@ -131,7 +131,9 @@ def draw(data: Mapping[str, Any]) -> list[Drawing]:
     words = [short(n) for n in names]
     step = 11.0 if len(names) > 12 else 15.0
     side, room = step * len(names), 10 + 0.85 * LETTER * max(len(w) for w in words)
-    chart = Chart(room + 3 * (side + 14), 54 + side + room, "Correlation matrices: reference, generated, difference")
+    chart = Chart(
+        room + 3 * (side + 14), 56 + side + 0.88 * room, "Correlation matrices: reference, generated, difference"
+    )
     panels = (("reference", truth, 1.0), ("generated", copy, 1.0), ("generated − reference", copy - truth, limit))
     for k, (title, values, top) in enumerate(panels):
         left = room + k * (side + 14)

@@ -141,7 +141,7 @@ def draw_overlay(found: Sequence[Histogram], name: str, models: Sequence[str]) -
         value, error, _ = data.ratio()
         useful = (data.reference >= min(20.0, float(data.reference.max(initial=0)) / 2)) & np.isfinite(value)
         off.append(np.abs(value[useful] - 1) + error[useful])
-        ratio.steps(data.edges, np.where(np.isfinite(value), value, 1.0), f"series s{k}")
+        ratio.steps(data.edges, value, f"series s{k}")
     size = float(np.quantile(np.concatenate(off), 0.9)) if any(map(len, off)) else 1.0
     size = next((s for s in (0.05, 0.1, 0.25, 0.5) if size < s), 1.0)
     ratio.y = Scale(1 - size, 1 + size)
