@@ -410,3 +410,17 @@ def test_signed_weights_leave_out_only_what_cannot_take_them():
     found = cc.challenge(a, b, "ds1-photons", classifiers=())
     assert found.prdc is None
     assert any("negative weights" in note for note in found.notes)
+
+
+def test_fpd_and_kpd_are_those_of_the_publication(monkeypatch):
+    jetnet = pytest.importorskip("facsim.metrics.jetnet")
+    from facsim.metrics.calochallenge import challenge as _  # noqa: F401 - the function hides its module's name
+
+    module = __import__("sys").modules["facsim.metrics.calochallenge.challenge"]
+    monkeypatch.setattr(module, "FEWEST", 400)
+    a, b = showers("1-photons", 1000, 1), showers("1-photons", 1000, 2, spread=1.2)
+    found = cc.challenge(a, b, "ds1-photons", classifiers=())
+    x, y = (cc.features(e, "ds1-photons").matrix() for e in (a, b))
+    assert found.fpd[0] == jetnet.fpd(x, y, min_samples=400).value
+    assert found.kpd[0] == jetnet.kpd(x, y, batch_size=400).value
+    assert {"fpd", "kpd"} <= set(found.standing().places)

@@ -196,15 +196,20 @@ def _log_edges(low: float, high: float, count: int) -> Array | None:
 
 
 def _cell_counts(source: Source, chosen: DataSet, edges: Array) -> Array:
-    total = np.zeros(len(edges) - 1)
+    """Histogram all voxels; faster than `np.histogram`, which would sort them."""
+    bins = len(edges) - 1
+    total = np.zeros(bins + 2)  # with what lies below and above
     for events in batches(source):
         for block in chosen.layers(source):
             for rows in chunks(len(events), block.size):
                 cells = cell_energies(events, block, rows, chosen.cut)
                 lit = cells > 0  # empty voxels lie below the range
+                energies = cells[lit]
+                which = np.searchsorted(edges, energies, side="right")
+                which[energies == edges[-1]] = bins  # the last bin is closed
                 weights = None if events.weights is None else np.repeat(events.weights[rows], lit.sum(axis=1))
-                total += np.histogram(cells[lit], edges, weights=weights)[0]
-    return total
+                total += np.bincount(which, weights, bins + 2)
+    return total[1:-1]
 
 
 def _of_counts(p: Array, q: Array) -> float:
