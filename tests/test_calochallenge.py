@@ -1,5 +1,6 @@
 """CaloChallenge's quantities against a second implementation: plain loops, written from the formulas alone."""
 
+import importlib
 import math
 
 import numpy as np
@@ -414,9 +415,7 @@ def test_signed_weights_leave_out_only_what_cannot_take_them():
 
 def test_fpd_and_kpd_are_those_of_the_publication(monkeypatch):
     jetnet = pytest.importorskip("facsim.metrics.jetnet")
-    from facsim.metrics.calochallenge import challenge as _  # noqa: F401 - the function hides its module's name
-
-    module = __import__("sys").modules["facsim.metrics.calochallenge.challenge"]
+    module = importlib.import_module("facsim.metrics.calochallenge.challenge")
     monkeypatch.setattr(module, "FEWEST", 400)
     a, b = showers("1-photons", 1000, 1), showers("1-photons", 1000, 2, spread=1.2)
     found = cc.challenge(a, b, "ds1-photons", classifiers=())
