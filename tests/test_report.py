@@ -13,7 +13,7 @@ import pytest
 from facsim import Block, Events, Grid, Schema, concatenate
 from facsim.errors import DataError, SchemaMismatch, WeightError
 from facsim.metrics import ClassifierResult
-from facsim.report import Report, evaluate
+from facsim.report import Report, evaluate, worth
 from facsim.report.binning import histogram
 from facsim.report.classify import classify
 from facsim.report.figures import draw_histogram
@@ -320,6 +320,50 @@ def test_one_broken_observable_does_not_sink_the_report(truth: Events, monkeypat
     assert any("s_d" in warning for warning in report.metrics["warnings"])
     assert "s_d" in [row["observable"] for row in report.table()]
     assert all(row["observable"] != "s_d" for row in report.worst(100))
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_table_says_how_large_a_difference_is_and_what_it_takes_to_see_it(wide: Report, truth: Events) -> None:
+    rows = {row["observable"]: row for row in wide.table()}
+    worst = wide.worst(1)[0]
+    assert worst == wide.table()[0]
+    assert worst["light"] == "red"
+    assert worst["relative"] > wide.metrics["tolerance"]
+    # a difference that 600 events show clearly is seen with fewer, and is worth fewer events of the truth
+    assert worst["events_needed"] < 600
+    assert worst["equivalent_events"] < 600
+    assert rows["E_0"]["light"] == "green"
+    patient = evaluate(truth, showers(600, seed=3, width=26.0), low_level=False, tolerance=1e6)
+    assert {row["light"] for row in patient.table()} == {"amber", "green"}
+
+
+def test_events_learnt_by_heart_are_noticed(truth: Events) -> None:
+    training, fresh = showers(600, seed=31), showers(600, seed=32)
+    repeated = fresh.features.copy()
+    repeated[:60] = training.features[100:160]
+    copies = Events(repeated, fresh.conditions, fresh.schema)
+    found = [
+        worth.measure(gather(truth, events, None, training=training, max_events=2000, seed=0), {"observables": {}}, seed=0)
+        for events in (copies, fresh)
+    ]
+    assert found[0]["memorisation"]["copies"] == 60
+    assert found[0]["memorisation"]["pvalue"] < 0.01
+    assert found[1]["memorisation"]["copies"] == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("tolerance", -1, "tolerance=-1"),
+        ("protocol", "calochalenge", "calochallenge"),
+        ("definition", "jetnett", "'jetnet'"),
+        ("challenge", "ds4", "ds2"),
+        ("time_per_event", 0, "positive number of seconds"),
+    ],
+)
+def test_a_wrong_option_is_named_before_the_work(truth: Events, option: str, value: object, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        evaluate(truth, truth, **{option: value})
 
 
 def test_max_events_must_be_positive(truth: Events) -> None:

@@ -32,12 +32,13 @@ if TYPE_CHECKING:
         training,
         transforms,
     )
-    from facsim.api import bench, evaluate, export, fit, info, load, read, sample, simulate, split, write
+    from facsim.api import bench, compare, evaluate, export, fit, info, load, read, sample, simulate, split, write
 
 __version__ = "0.1.0"
 
 _VERBS = (
     "bench",
+    "compare",
     "evaluate",
     "export",
     "fit",
@@ -74,6 +75,7 @@ __all__ = [
     "Sampler",
     "Schema",
     "bench",
+    "compare",
     "concatenate",
     "datasets",
     "deploy",

@@ -29,6 +29,7 @@ for command in (
     model.fit,
     model.sample,
     measure.evaluate,
+    measure.compare,
     model.export,
     measure.bench,
 ):

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from facsim.cli.options import SampleFile, output
+from facsim.cli.options import KeyValue, SampleFile, output
 from facsim.cli.terminal import progress, say, show
 from facsim.cli.verb import Verb
 
-__all__ = ["bench", "evaluate"]
+__all__ = ["bench", "compare", "evaluate"]
+
+low_level = click.option(
+    "--low-level/--no-low-level", default=True, show_default=True, help="Train a classifier on the cells."
+)
+tolerance = click.option(
+    "--tolerance", type=float, default=0.05, show_default=True,
+    help="W1 in standard deviations of the truth below which a difference is amber, not red.",
+)  # fmt: skip
+max_events = click.option(
+    "--max-events", type=int, default=100_000, show_default=True, help="Most events for classifiers and neighbours."
+)
 
 
 @click.command(cls=Verb)
@@ -18,22 +30,23 @@ __all__ = ["bench", "evaluate"]
 @click.argument("generated", type=SampleFile())
 @click.option("--second", type=SampleFile(), help="Second truth sample for the floors; else REFERENCE is halved.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--low-level/--no-low-level", default=True, show_default=True, help="Train a classifier on the cells.")
-@click.option("--max-events", type=int, default=20_000, show_default=True, help="Most events for the classifiers.")
+@click.option(
+    "--training", type=SampleFile(), help="Truth that the model was fitted to: has it learnt events by heart?"
+)
+@low_level
+@tolerance
+@click.option("--protocol", type=click.Choice(["calochallenge", "caloflow"]), help="Also run its networks (hours).")
+@click.option("--definition", type=click.Choice(["facsim", "jetnet"]), default="facsim", show_default=True,
+              help="Of FPD and KPD; jetnet's is biased, and for comparison with old papers.")  # fmt: skip
+@click.option("--challenge", metavar="DATASET", help="Stand among the submissions: ds1-photons|ds1-pions|ds2|ds3.")
+@click.option("--time-per-event", type=float, metavar="SECONDS", help="Of the model, for the figures against speed.")
+@max_events
 @output("Folder for report.html and metrics.json.", required=False)
-def evaluate(
-    reference: Path,
-    generated: Path,
-    second: Path | None,
-    seed: int,
-    low_level: bool,
-    max_events: int,
-    output: Path | None,
-) -> None:
+def evaluate(reference: Path, generated: Path, second: Path | None, output: Path | None, **options: Any) -> None:
     """Compare generated events with the truth.
 
     REFERENCE holds events of the slow simulator, GENERATED those of a model, best at the same conditions. Every
-    figure stands beside its floor: the same figure for truth against truth.
+    figure stands beside its floor: the same figure for truth against truth. Event weights of either may be negative.
     """
     from facsim import api
 
@@ -43,14 +56,54 @@ def evaluate(
             generated,
             second_reference=second,
             output=output,
-            seed=seed,
-            low_level=low_level,
-            max_events=max_events,
             progress=tick,
+            **options,
         )
     if output is not None:
         say(f"report: {output / 'report.html'}")
     show(report.metrics, report)
+
+
+@click.command(cls=Verb)
+@click.argument("reference", type=SampleFile())
+@click.argument("generated", type=SampleFile(), nargs=-1, required=True)
+@click.option("--second", type=SampleFile(), help="Second truth sample for the floors; else REFERENCE is halved.")
+@click.option("--name", "names", multiple=True, help="Of each surrogate, in their order. [default: names of the files]")
+@click.option("--time", "times", multiple=True, type=KeyValue("NAME=SECONDS"), help="Time per event of a surrogate.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@low_level
+@tolerance
+@max_events
+@output("Folder for compare.html, compare.json and a report of each.", required=False)
+def compare(
+    reference: Path,
+    generated: tuple[Path, ...],
+    second: Path | None,
+    names: tuple[str, ...],
+    times: tuple[tuple[str, str], ...],
+    output: Path | None,
+    **options: Any,
+) -> None:
+    """Put several surrogates side by side.
+
+    REFERENCE holds events of the slow simulator, each GENERATED those of a model. All are held against the same truth.
+    """
+    from facsim import api
+
+    with progress("comparing", "%") as tick:
+        comparison = api.compare(
+            reference,
+            generated,
+            names=names or None,
+            times={name: float(seconds) for name, seconds in times} or None,
+            second_reference=second,
+            output=output,
+            progress=tick,
+            **options,
+        )
+    if output is not None:
+        say(f"comparison: {output / 'compare.html'}")
+    show(comparison.to_json(), comparison)
 
 
 @click.command(cls=Verb)

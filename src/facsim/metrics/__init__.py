@@ -10,23 +10,31 @@ from facsim.metrics.binned import equal_population_edges, separation_power
 from facsim.metrics.chi_square import Chi2Result, chi2
 from facsim.metrics.classifier import ClassifierResult, FoldResult
 from facsim.metrics.copies import Memorisation, memorisation
+from facsim.metrics.correlation import correlation_distance
 from facsim.metrics.cramer import CramerVonMisesResult, cramer_von_mises, cramer_von_mises_test
 from facsim.metrics.cumulative import KSResult, ks, ks_statistic, wasserstein
 from facsim.metrics.distances import DISTANCES, Distance, compare
 from facsim.metrics.efficiency import EfficiencyTable, efficiency_ratios
+from facsim.metrics.energy import energy_distance
 from facsim.metrics.floors import Floor, floor
+from facsim.metrics.frechet import fpd, frechet_distance
 from facsim.metrics.high_level import high_level_auc
+from facsim.metrics.kernels import kpd, mmd
 from facsim.metrics.low_level import low_level_auc
 from facsim.metrics.modes import ModeCoverage, mode_coverage
 from facsim.metrics.monitor import Monitor
 from facsim.metrics.monitor_result import MonitorResult, MonitorRow
+from facsim.metrics.multivariate import MULTIVARIATE, MultivariateDistance
 from facsim.metrics.needed import Needed, events_needed
 from facsim.metrics.permutation import Null, TestResult, distance_tests, null_distribution, permutation_test
 from facsim.metrics.power import PowerCurve, power_curve, power_curves
+from facsim.metrics.precision_recall import PRDC, precision_recall
 from facsim.metrics.protocols import PROTOCOLS, Protocol, protocol_auc
+from facsim.metrics.quadratic import Estimate
 from facsim.metrics.quantiles import weighted_quantiles
 from facsim.metrics.roc import AUC, auc, calibrate, jsd
 from facsim.metrics.samples import effective_size
+from facsim.metrics.sliced import sliced_ks, sliced_wasserstein
 from facsim.metrics.tails import (
     Deviation,
     WeightTails,
@@ -41,6 +49,8 @@ from facsim.metrics.worth import EquivalentEvents, equivalent_events
 __all__ = [
     "AUC",
     "DISTANCES",
+    "MULTIVARIATE",
+    "PRDC",
     "PROTOCOLS",
     "AUCMap",
     "Amplification",
@@ -51,6 +61,7 @@ __all__ = [
     "Distance",
     "EfficiencyTable",
     "EquivalentEvents",
+    "Estimate",
     "Floor",
     "FoldResult",
     "KSResult",
@@ -59,6 +70,7 @@ __all__ = [
     "Monitor",
     "MonitorResult",
     "MonitorRow",
+    "MultivariateDistance",
     "Needed",
     "Null",
     "PowerCurve",
@@ -72,23 +84,29 @@ __all__ = [
     "chi2",
     "classifier_weights",
     "compare",
+    "correlation_distance",
     "cramer_von_mises",
     "cramer_von_mises_test",
     "delta_auc_map",
     "distance_tests",
     "effective_size",
     "efficiency_ratios",
+    "energy_distance",
     "equal_population_edges",
     "equivalent_events",
     "events_needed",
     "explain",
     "floor",
+    "fpd",
+    "frechet_distance",
     "high_level_auc",
     "jsd",
+    "kpd",
     "ks",
     "ks_statistic",
     "low_level_auc",
     "memorisation",
+    "mmd",
     "mode_coverage",
     "most_fake",
     "most_missing",
@@ -96,8 +114,11 @@ __all__ = [
     "permutation_test",
     "power_curve",
     "power_curves",
+    "precision_recall",
     "protocol_auc",
     "separation_power",
+    "sliced_ks",
+    "sliced_wasserstein",
     "wasserstein",
     "weight_tails",
     "weighted_quantiles",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from facsim.metrics import DISTANCES, ks
 from facsim.metrics.needed import events_needed
 from facsim.metrics.permutation import Null, null_distribution
 from facsim.report.physics import mean_and_spread
+from facsim.report.progress import silent
 from facsim.report.sample import Sample
 
 __all__ = ["FALSE_ALARMS", "compare_conditions", "compare_observables", "require_overlap", "worst"]
@@ -29,7 +31,13 @@ BUDGET = 1e9  # replicas times events times observables: about 40 seconds
 
 
 def compare_observables(
-    reference: Sample, generated: Sample, second: Sample, *, tolerance: float, seed: int
+    reference: Sample,
+    generated: Sample,
+    second: Sample,
+    *,
+    tolerance: float,
+    seed: int,
+    progress: Callable[[int, int], None] = silent,
 ) -> dict[str, dict[str, Any]]:
     """Compare every observable of generated with reference events, and truth with truth.
 
@@ -55,7 +63,8 @@ def compare_observables(
     events = max(1, (len(reference) + len(second)) * len(reference.observables))
     replicas = int(np.clip(BUDGET // events, FEWEST_REPLICAS, MOST_REPLICAS))
     out: dict[str, dict[str, Any]] = {}
-    for name in reference.observables:
+    for i, name in enumerate(reference.observables):
+        progress(i, len(reference.observables))
         try:
             out[name] = _entry(reference, generated, second, name, tolerance, replicas, seed)
         except FacsimError as error:  # one broken observable must not sink the report

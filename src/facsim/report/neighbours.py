@@ -58,6 +58,15 @@ class Neighbours:
         """Reference events of which an exact copy was generated (an event without energy does not count)."""
         return int(np.count_nonzero((self.to_generated == 0) & (self.to_reference > 0)))
 
+    def to_json(self) -> dict[str, float | int]:
+        """Plain numbers."""
+        return {
+            "queries": len(self.to_generated),
+            "candidates": self.candidates,
+            "share_closer": self.share_closer,
+            "copies": self.copies,
+        }
+
 
 def nearest_neighbours(
     reference: Events, generated: Events, blocks: tuple[Block, ...], *, seed: int, examples: int = 5, queries: int = 400

@@ -1,0 +1,102 @@
+"""Distances in many observables at once, each beside the same distance for truth against truth."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facsim.errors import FacsimError
+from facsim.metrics.multivariate import MULTIVARIATE
+from facsim.metrics.precision_recall import precision_recall
+from facsim.metrics.quadratic import Estimate
+from facsim.report.progress import silent
+from facsim.report.sample import Wide
+
+__all__ = ["measure"]
+
+logger = logging.getLogger(__name__)
+
+FALSE_ALARMS = 0.01
+"""Chance that any of the distances of a perfect copy is called different."""
+
+
+def measure(
+    reference: Wide,
+    generated: Wide,
+    second: Wide,
+    *,
+    definition: str,
+    seed: int,
+    progress: Callable[[int, int], None] = silent,
+) -> dict[str, Any]:
+    """Compute every multivariate distance on the extended observables and conditions.
+
+    Parameters
+    ----------
+    reference, generated, second : Wide
+        Of equal columns; all are cut to the size of the smallest, so that value and floor can be compared.
+    definition : str
+        ``"facsim"``, or ``"jetnet"`` for FPD and KPD as the standard package computes them.
+    seed : int
+    progress : callable
+        Told (done, total).
+
+    Returns
+    -------
+    dict
+        By name: ``value``, ``error``, ``pvalue``, ``floor``, ``floor_error``, ``differs`` (Bonferroni: `FALSE_ALARMS`
+        over all), or ``error`` alone, why it could not be computed; ``prdc`` with precision, recall, density,
+        coverage and their ``floor``, or ``skipped``; ``columns``, how many were compared, and ``left_out``, the names
+        of those that never vary in the truth.
+    """
+    size = min(len(reference), len(generated), len(second))
+    rng = np.random.default_rng([seed, 0xD157])
+    truth, copy, other = (w[np.sort(rng.permutation(len(w))[:size])] for w in (reference, generated, second))
+    varying = np.ptp(truth.values, axis=0) > 0
+    tables = [w.values[:, varying] for w in (truth, copy, other)]
+    out: dict[str, Any] = {
+        "columns": int(varying.sum()),
+        "left_out": [name for name, kept in zip(truth.names, varying, strict=True) if not kept],
+        "events": size,
+        "definition": definition,
+    }
+    for i, (name, distance) in enumerate(MULTIVARIATE.items()):
+        options = {"definition": definition} if definition in distance.definitions else {}
+        try:
+            found, floor = (
+                distance(tables[0], table, wx=truth.weights, wy=weights, seed=seed, **options)
+                for table, weights in ((tables[1], copy.weights), (tables[2], other.weights))
+            )
+            out[name] = _entry(found, floor)
+        except FacsimError as error:
+            logger.info("%s: %s", name, error)
+            out[name] = {"error": str(error)}
+        progress(i + 1, len(MULTIVARIATE) + 1)
+    out["prdc"] = _prdc(tables, [truth.weights, copy.weights, other.weights], seed)
+    progress(1, 1)
+    return out
+
+
+def _entry(found: Estimate, floor: Estimate) -> dict[str, Any]:
+    return {
+        "value": found.value,
+        "error": found.error,
+        "pvalue": found.pvalue,
+        "floor": floor.value,
+        "floor_error": floor.error,
+        "differs": bool(found.pvalue < FALSE_ALARMS / len(MULTIVARIATE)),
+    }
+
+
+def _prdc(tables: list[NDArray[np.float32]], weights: list[NDArray[np.float64] | None], seed: int) -> dict[str, Any]:
+    try:
+        found, floor = (
+            precision_recall(tables[0], tables[i], wx=weights[0], wy=weights[i], seed=seed).to_json() for i in (1, 2)
+        )
+    except FacsimError as error:
+        return {"skipped": str(error)}
+    return {**found, "floor": floor}
