@@ -116,7 +116,7 @@ def draw(data: Mapping[str, Any]) -> list[Drawing]:
         if entry["observables"]:
             out.append(Drawing(f"Worst observables by {name}", markup(_draw_excess(name, entry))))
     if data["map"]:
-        out.append(Drawing(f"AUC by {' and '.join(data['map']['names'])}", markup(_draw_map(data["map"]))))
+        out.append(Drawing(f"AUC by {' and '.join(data['map']['names'])}", markup(_draw_map(data["map"])), large=True))
     return out
 
 

@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 
 MOST_COLUMNS = 26
 MOST_PAIRS = 8
+LONGEST = 26
+"""Letters of a name beside the matrix."""
 FALSE_ALARMS = 0.01
 """Chance that any of the pairs of a perfect copy is called different."""
 
@@ -128,12 +130,11 @@ def draw(data: Mapping[str, Any]) -> list[Drawing]:
     truth, copy = np.array(data["reference"]), np.array(data["generated"])
     largest = float(np.abs(copy - truth).max())
     limit = next((v for v in (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0) if largest <= v), 2.0)
-    words = [short(n) for n in names]
-    step = 11.0 if len(names) > 12 else 15.0
-    side, room = step * len(names), 10 + 0.85 * LETTER * max(len(w) for w in words)
-    chart = Chart(
-        room + 3 * (side + 14), 56 + side + 0.88 * room, "Correlation matrices: reference, generated, difference"
-    )
+    words = [w if len(w) <= LONGEST else f"{w[: LONGEST - 1]}…" for w in map(short, names)]
+    step = max(11.0, 120.0 / len(names))
+    side, room = step * len(names), 12 + 0.95 * LETTER * max(len(w) for w in words)
+    width = max(700.0, room + 3 * (side + 14))
+    chart = Chart(width, 60 + side + room, "Correlation matrices: reference, generated, difference")
     panels = (("reference", truth, 1.0), ("generated", copy, 1.0), ("generated − reference", copy - truth, limit))
     for k, (title, values, top) in enumerate(panels):
         left = room + k * (side + 14)

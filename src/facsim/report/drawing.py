@@ -25,12 +25,15 @@ class Drawing:
         Sentences under the figure.
     differs : bool or None
         Whether a test sees a difference here; None if none was made.
+    large : bool
+        Whether it needs more room than others in a row.
     """
 
     title: str
     svg: Markup
     notes: tuple[str, ...] = ()
     differs: bool | None = None
+    large: bool = False
 
 
 def markup(text: str) -> Markup:

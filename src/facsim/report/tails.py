@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ EXAMPLES = 5
 COMMON = 100
 """Most extreme events of which is said what they have in common, at most one in ten."""
 REASONS = 3
-CLEAR = 2.0
-"""Standard deviations from which on an observable is named as a reason."""
+CHANCE = 0.05
+"""Of an ordinary event (with Gaussian observables) to have any observable that is named as a reason."""
 WEIGHT_DECADES = 2.0
 POINTS = 150
 
@@ -120,10 +121,11 @@ def _event(tested: Tested, sample: Wide, row: int, which: str) -> dict[str, Any]
     conditions = _conditions(sample)
     found = [d for d in explain(tested.reference, sample, np.array([row])) if d.name not in conditions]
     column = {name: j for j, name in enumerate(sample.names)}
+    clear = -NormalDist().inv_cdf(CHANCE / 2 / max(1, len(found)))
     reasons = [
         {"name": d.name, "value": float(sample.values[row, column[d.name]]), "sigmas": d.shift}
         for d in found[:REASONS]
-        if abs(d.shift) >= CLEAR
+        if abs(d.shift) >= clear
     ]
     return {
         "row": row,
