@@ -90,6 +90,23 @@ def test_the_main_job(showers, run, exported, tmp_path):
     assert {r["engine"] for r in found["rates"]} == {"onnx", "onnxruntime"}
 
 
+def test_several_copies_stand_side_by_side(showers, tmp_path):
+    truth = facsim.read(showers)
+    for name, scale in (("faithful", 1.0), ("hot", 1.3)):
+        facsim.write(tmp_path / f"{name}.h5", Events(scale * truth.features, truth.conditions, truth.schema))
+    output = tmp_path / "side"
+    files = [tmp_path / "faithful.h5", tmp_path / "hot.h5"]
+    result = call("compare", showers, *files, "--time", "hot=0.001", "--no-low-level", "-o", output, "--json")
+    found = json.loads(result.stdout)
+    assert found["names"] == ["faithful", "hot"]
+    assert found == json.loads((output / "compare.json").read_text(encoding="utf-8"))
+    rows = {row["key"]: row for row in found["rows"]}
+    assert rows["high_level"]["values"][0] < 0.6 < rows["high_level"]["values"][1]
+    assert rows["time"]["values"] == [None, 1.0]
+    assert "<html" in (output / "compare.html").read_text(encoding="utf-8")
+    assert (output / "hot" / "report.html").is_file()
+
+
 def test_info_tells_what_is_inside(showers, run, exported):
     text = call("info", showers).stdout
     assert "240 events" in text
@@ -129,6 +146,10 @@ def test_recipes():
             "RangeError: energy in GeV: 2 of 2",
         ),
         (["evaluate", "{showers}", "calogan-eplus-mini"], "SchemaMismatch: .*layer_0"),
+        (["evaluate", "{showers}", "{showers}", "--challenge", "ds5"], "DataError: .*ds2"),
+        (["compare", "{showers}", "{showers}", "{showers}"], "DataError: .*--name"),
+        (["compare", "{showers}", "{showers}", "--time", "gan=1"], "DataError: times: no surrogate is called 'gan'"),
+        (["compare", "{showers}", "{showers}", "--time", "showers=x"], "DataError: --time showers=x"),
         (["export", "{exported}", "-o", "x.onnx"], "DataError: .* is an exported file already"),
         (["simulate", "calogam", "-n", "3", "-o", "x.h5"], "SimulationError: unknown calorimeter 'calogam'"),
     ],

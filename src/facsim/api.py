@@ -18,8 +18,7 @@ from facsim.errors import DataError, require
 from facsim.events import Events
 from facsim.io import read, write
 from facsim.io.split import split
-from facsim.report import evaluate, sidebyside
-from facsim.report.sidebyside import Comparison
+from facsim.report import Comparison, evaluate, sidebyside
 from facsim.sampler import Sampler, as_conditions, draw_conditions
 from facsim.schema import Schema
 from facsim.sharding import ShardSampler
@@ -314,7 +313,6 @@ def compare(
         reports[name] = evaluate(
             reference,
             source,
-            output=None if output is None else Path(output) / name,
             progress=partial(_part, progress, i, len(sources)) if progress else None,
             **options,
         )

@@ -95,7 +95,7 @@ def compare(
             reference,
             generated,
             names=names or None,
-            times={name: float(seconds) for name, seconds in times} or None,
+            times=_seconds(times) or None,
             second_reference=second,
             output=output,
             progress=tick,
@@ -104,6 +104,19 @@ def compare(
     if output is not None:
         say(f"comparison: {output / 'compare.html'}")
     show(comparison.to_json(), comparison)
+
+
+def _seconds(times: tuple[tuple[str, str], ...]) -> dict[str, float]:
+    from facsim.errors import DataError
+
+    out = {}
+    for name, text in times:
+        try:
+            out[name] = float(text)
+        except ValueError:
+            msg = f"--time {name}={text}: write the seconds per event as a number, such as {name}=4e-5"
+            raise DataError(msg) from None
+    return out
 
 
 @click.command(cls=Verb)

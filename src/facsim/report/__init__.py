@@ -2,5 +2,6 @@
 
 from facsim.report.evaluate import evaluate
 from facsim.report.result import Report
+from facsim.report.sidebyside import Comparison
 
-__all__ = ["Report", "evaluate"]
+__all__ = ["Comparison", "Report", "evaluate"]
