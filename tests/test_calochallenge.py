@@ -414,7 +414,8 @@ def test_signed_weights_leave_out_only_what_cannot_take_them():
 
 
 def test_fpd_and_kpd_are_those_of_the_publication(monkeypatch):
-    jetnet = pytest.importorskip("facsim.metrics.jetnet")
+    from facsim.metrics import jetnet
+
     module = importlib.import_module("facsim.metrics.calochallenge.challenge")
     monkeypatch.setattr(module, "FEWEST", 400)
     a, b = showers("1-photons", 1000, 1), showers("1-photons", 1000, 2, spread=1.2)
@@ -423,3 +424,6 @@ def test_fpd_and_kpd_are_those_of_the_publication(monkeypatch):
     assert found.fpd[0] == jetnet.fpd(x, y, min_samples=400).value
     assert found.kpd[0] == jetnet.kpd(x, y, batch_size=400).value
     assert {"fpd", "kpd"} <= set(found.standing().places)
+    weighted = cc.challenge(a.with_weights(np.ones(1000)), b, "ds1-photons", classifiers=())
+    assert weighted.fpd is None
+    assert any("take no weights" in note for note in weighted.notes)

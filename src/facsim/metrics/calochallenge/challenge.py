@@ -10,8 +10,8 @@ import numpy as np
 
 from facsim.errors import DataError
 from facsim.events import Events, concatenate
-from facsim.metrics.calochallenge.dataset import DataSet, Source, batches, data_set
-from facsim.metrics.calochallenge.features import Features, features, prdc_inputs
+from facsim.metrics.calochallenge.dataset import Array, DataSet, Source, batches, data_set
+from facsim.metrics.calochallenge.features import features, prdc_inputs
 from facsim.metrics.calochallenge.separation import Separation, separation_powers
 from facsim.metrics.calochallenge.standing import Standing, standing
 
@@ -35,7 +35,8 @@ class ChallengeResult:
         Reference and generated.
     separation : Separation
     fpd, kpd : (float, float) or None
-        Value and error by the published definition, its bias included; None below 10,000 events per sample.
+        Value and error by the published definition, its bias included; None below 10,000 events per sample, and for
+        weighted events.
     auc : dict of (float, float, float)
         By inputs (``low``, ``high``): mean area, standard deviation over the trainings (0 for one, as the published
         error would be unknown), and statistical error of the mean.
@@ -154,7 +155,7 @@ def challenge(
 
     Notes
     -----
-    arXiv:2410.21611. Weights enter the separation powers, FPD, KPD and classifiers as far as these take them.
+    arXiv:2410.21611. Weights enter the separation powers, precision to coverage, and the classifiers.
     """
     chosen = data_set(which)
     if min(len(reference), len(generated)) < 20:
@@ -166,9 +167,13 @@ def challenge(
     tell(100, total)
     powers = separation_powers(reference, generated, chosen, computed=(first, second))
     notes = []
-    distances = _jetnet_distances(first, second) if min(len(first), len(second)) >= FEWEST else None
-    if distances is None:
+    distances = None
+    if min(len(first), len(second)) < FEWEST:
         notes.append(f"FPD and KPD need {FEWEST:,} events of each sample by the published definition; left out.")
+    elif first.weights is not None or second.weights is not None:
+        notes.append("FPD and KPD take no weights by the published definition; left out.")
+    else:
+        distances = _jetnet_distances(first.matrix(), second.matrix())
     tell(200, total)
     prdc = None
     if any((w < 0).any() for w in (first.weights, second.weights) if w is not None):
@@ -217,13 +222,12 @@ def challenge(
     )
 
 
-def _jetnet_distances(first: Features, second: Features) -> tuple[tuple[float, float], tuple[float, float]]:
+def _jetnet_distances(x: Array, y: Array) -> tuple[tuple[float, float], tuple[float, float]]:
     """FPD and KPD as published: 10,000 events in the smallest batch of the one and in each batch of the other."""
     from facsim.metrics import jetnet
 
-    x, y = first.matrix(), second.matrix()
-    fpd = jetnet.fpd(x, y, wx=first.weights, wy=second.weights, min_samples=FEWEST)
-    kpd = jetnet.kpd(x, y, wx=first.weights, wy=second.weights, batch_size=FEWEST)
+    fpd = jetnet.fpd(x, y, min_samples=FEWEST)
+    kpd = jetnet.kpd(x, y, batch_size=FEWEST)
     return (fpd.value, fpd.error), (kpd.value, kpd.error)
 
 
