@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from zlib import crc32
@@ -10,10 +10,10 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facsim.errors import DataError, WeightError
+from facsim.errors import DataError, WeightError, nearest
 from facsim.metrics.samples import Array, as_weights, effective_size
 
-__all__ = ["GROUPS", "Normalise", "Sample", "deal", "prepare", "subsets"]
+__all__ = ["GROUPS", "Normalise", "Sample", "deal", "prepare", "require_choice", "subsets"]
 
 GROUPS = 50
 """Groups of a sample; an error read off them is known to about 1/sqrt(4 GROUPS) = 7 %."""
@@ -47,11 +47,6 @@ class Sample:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    @property
-    def weighted(self) -> bool:
-        """Whether the weights differ from each other."""
-        return bool(np.ptp(self.weights))
 
     @property
     def group_weights(self) -> Array:
@@ -151,6 +146,13 @@ def subsets(sample: Sample, count: int) -> list[Sample]:
     return parts
 
 
+def require_choice(value: str, name: str, choices: Sequence[str]) -> None:
+    """Raise `DataError` if an option has none of its values."""
+    if value not in choices:
+        msg = f"{name}={value!r}: must be one of {', '.join(choices)}.{nearest(str(value), choices)}"
+        raise DataError(msg)
+
+
 def _as_table(values: ArrayLike, name: str) -> NDArray[np.floating]:
     table = np.asarray(values)
     if table.dtype not in (np.float32, np.float64):
@@ -192,9 +194,10 @@ def _scale(
     """Length of a unit of each column."""
     if normalise is None:
         return np.ones(rows.shape[1])
+    require_choice(normalise, "normalise", ("std", "max"))
     if normalise == "max":
         scale = np.abs(rows).max(0).astype(np.float64)
-    elif normalise == "std":
+    else:
         square = np.zeros(rows.shape[1])
         parts = len(rows) // 10_000 + 1
         for part, share in zip(np.array_split(rows, parts), np.array_split(weights, parts), strict=True):
@@ -205,9 +208,6 @@ def _scale(
             raise WeightError(msg)
         # a column of one value has a rest of rounding
         scale = np.where(np.ptp(rows, axis=0) > 0, np.sqrt(square), 0.0)
-    else:
-        msg = f"normalise={normalise!r}: must be 'std', 'max' or None"
-        raise DataError(msg)
     if np.any(scale == 0):
         j = int(columns[np.argmin(scale)])
         what = "constant" if normalise == "std" else "zero"
@@ -216,4 +216,4 @@ def _scale(
             "tells the samples apart), swap the samples, or use normalise=None"
         )
         raise DataError(msg)
-    return scale
+    return np.asarray(scale)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facsim.errors import DataError, WeightError
-from facsim.metrics.blocks import Normalise, Sample, prepare
+from facsim.metrics.blocks import Normalise, Sample, prepare, require_choice
 from facsim.metrics.quadratic import Estimate, SquaredDistance, squared_distance, summarise
 from facsim.metrics.samples import Array, effective_size
 
@@ -85,6 +85,7 @@ def fpd(
     >>> abs(null.value) < 3 * null.error, abs(shifted.value - 0.04) < 3 * shifted.error, shifted.pvalue < 0.001
     (True, True, True)
     """
+    require_choice(definition, "definition", ("facsim", "jetnet"))
     if definition == "jetnet":
         from facsim.metrics.jetnet import fpd as jetnet_fpd
 
@@ -93,7 +94,9 @@ def fpd(
     for name, sample in (("x", first), ("y", second)):
         size, d = effective_size(len(sample), sample.weights), sample.rows.shape[1]
         if size < d + 2:
-            msg = f"{name} has {size:.4g} (effective) events for {d} columns: fpd needs {d + 2}, and many more to be sharp"
+            msg = (
+                f"{name} has {size:.4g} (effective) events for {d} columns: fpd needs at least {d + 2}, better {50 * d}"
+            )
             raise DataError(msg)
     return summarise([_frechet(group_moments(first), group_moments(second))], seed)
 
@@ -110,8 +113,8 @@ def frechet_distance(mean_x: ArrayLike, covariance_x: ArrayLike, mean_y: ArrayLi
     Returns
     -------
     float
-        0 for equal Gaussians. With means and covariances estimated from n and m events of one truth its mean is of order
-        :math:`(d^2/4 + d)(1/n + 1/m)` for columns of unit variance: `fpd` is without that bias.
+        0 for equal Gaussians. With means and covariances estimated from n and m events of one truth its mean is
+        about :math:`(d^2/8 + 9d/8)(1/n + 1/m)` for columns of unit variance: `fpd` is without that bias.
 
     Notes
     -----
@@ -127,8 +130,8 @@ def frechet_distance(mean_x: ArrayLike, covariance_x: ArrayLike, mean_y: ArrayLi
     d = len(mean_x)
     if mean_y.shape != (d,) or covariance_x.shape != (d, d) or covariance_y.shape != (d, d):
         msg = (
-            f"means {mean_x.shape}, {mean_y.shape} and covariances {covariance_x.shape}, {covariance_y.shape} do not fit: "
-            "need (d,) and (d, d)"
+            f"means {mean_x.shape}, {mean_y.shape} and covariances {covariance_x.shape}, {covariance_y.shape} do "
+            "not fit: need (d,) and (d, d)"
         )
         raise DataError(msg)
     return float(_distances(mean_x[None], covariance_x[None], mean_y, covariance_y)[0])
@@ -215,7 +218,11 @@ def _frechet(x: Moments, y: Moments) -> SquaredDistance:
     both = np.concatenate(embedded)
     near = squared_distance(both @ both.T, x.weight, y.weight)
     return replace(
-        near, value=value + outside, plug_in=plug_in + outside, statistic=near.value + outside, linear=np.concatenate(linear)
+        near,
+        value=value + outside,
+        plug_in=plug_in + outside,
+        statistic=near.value + outside,
+        linear=np.concatenate(linear),
     )
 
 

@@ -1,7 +1,7 @@
 r"""Error and p-value of a squared distance between two mean embeddings, read off groups of events.
 
-Each event has an embedding :math:`\phi` (a kernel has one implicitly). Let :math:`\delta` be the true difference of the two
-weighted means of it and :math:`\epsilon` the statistical error of the observed one, with covariance C. The plug-in
+Each event has an embedding :math:`\phi` (a kernel has one implicitly). Let :math:`\delta` be the true difference of
+its two weighted means and :math:`\epsilon` the statistical error of the observed one, with covariance C. The plug-in
 :math:`|\delta + \epsilon|^2` is too large by tr C on average; with that subtracted, what remains of the error is
 
 .. math:: 2\,\delta \cdot \epsilon + (|\epsilon|^2 - \mathrm{tr}\,C) .
@@ -63,7 +63,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class SquaredDistance:
-    """A squared distance and what it takes to simulate its error with random signs s.
+    r"""A squared distance and what it takes to simulate its error with random signs s.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ class SquaredDistance:
     form : array (G, G)
         Of the groups of both samples, with zero diagonal: :math:`s^T B s` is distributed as the quadratic error.
     linear : array (G,)
-        :math:`s \\cdot l` is distributed as the linear error, enlarged by the error of the observed difference.
+        :math:`s \cdot l` is distributed as the linear error, enlarged by the error of the observed difference.
     statistic : float
-        What is held against the simulated null for the p-value; for a quadratic distance the value.
+        The quadratic form that the value is near the null, whose p-value is known; for many metrics the value itself.
     """
 
     value: float
@@ -134,9 +134,10 @@ def null_form(residuals: Array, a: int) -> Array:
 def summarise(parts: Sequence[SquaredDistance], seed: int) -> Estimate:
     r"""Average over disjoint parts of the samples, with error and p-value.
 
-    The variance of the linear error is :math:`V_{jack} - 2 V_{quad}`: the products with the observed difference also hold,
-    twice, the variance of its own error (Efron and Stein 1981). It enters only as far as the value stands out from the
-    null, wholly from two standard deviations on; below one, its estimate is noise that would make intervals too long.
+    The variance of the linear error is :math:`V_{jack} - 2 V_{quad}`: the products with the observed difference also
+    hold, twice, the variance of its own error (Efron and Stein 1981). It enters as far as the statistic stands out from
+    the null: not below one standard deviation, wholly from two on. So does a `value` that is quadratic near the null
+    only, for which the `statistic` stands below.
     """
     generator = np.random.default_rng([seed, 0x5165])
     quadratic, linear = np.zeros(REPLICAS), np.zeros(REPLICAS)
@@ -147,12 +148,14 @@ def summarise(parts: Sequence[SquaredDistance], seed: int) -> Estimate:
     value, statistic = (float(np.mean(v)) for v in ([p.value for p in parts], [p.statistic for p in parts]))
     quad = sum(2 * float((part.form**2).sum()) for part in parts) / len(parts) ** 2
     jack = sum(float(part.linear @ part.linear) for part in parts) / len(parts) ** 2
-    share = max(0.0, 1 - 2 * quad / jack) if jack > 0 else 0.0
-    share *= np.clip(statistic / np.sqrt(quad) - 1, 0, 1) if quad > 0 else 1.0
+    # near the null an estimate of the linear error is noise that would make intervals too long
+    outstanding = float(np.clip(statistic / np.sqrt(quad) - 1, 0, 1)) if quad > 0 else 1.0
+    share = outstanding * max(0.0, 1 - 2 * quad / jack) if jack > 0 else 0.0
     error = float(np.quantile(np.abs(quadratic + np.sqrt(share) * linear), SHARE))
+    value = outstanding * value + (1 - outstanding) * statistic
     return Estimate(value, error, (int((quadratic >= statistic).sum()) + 1) / (REPLICAS + 1))
 
 
 def signs(generator: np.random.Generator, groups: int) -> Array:
     """Random signs, (REPLICAS, groups)."""
-    return generator.integers(0, 2, (REPLICAS, groups)) * 2.0 - 1.0
+    return np.asarray(generator.integers(0, 2, (REPLICAS, groups)) * 2.0 - 1.0, np.float64)
