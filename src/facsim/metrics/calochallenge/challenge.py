@@ -18,7 +18,9 @@ from facsim.metrics.calochallenge.standing import Standing, standing
 __all__ = ["ChallengeResult", "challenge"]
 
 FEWEST = 10_000  # events in the smallest batch of the published FPD, and in each batch of its KPD
+FULL = 100_000  # events of each sample that the published values are of, at least
 NEIGHBOURS = 5
+PRDC_EVENTS = 5_000  # of each sample for precision to coverage, whose time grows with the square
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,6 @@ def challenge(
     epochs: int | None = None,
     width: int | None = None,
     classifier_events: int = 100_000,
-    prdc_events: int = 5_000,
     milliseconds: dict[str, float] | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -127,9 +128,8 @@ def challenge(
         Independent trainings; published are 10.
     device, threads, epochs, width
         Of the classifiers: see `facsim.metrics.protocol_auc`.
-    classifier_events, prdc_events : int
-        Most events per sample for the classifiers (they are held in memory), and for precision to coverage, whose time
-        grows with the square.
+    classifier_events : int
+        Most events per sample for the classifiers: they are held in memory.
     milliseconds : dict of float, optional
         Time per shower of the model, by ``gpu_1``, ``gpu_100``, ``gpu_10000``, ``cpu_1``, ``cpu_100``, ``cpu_10000``.
     seed : int
@@ -167,6 +167,11 @@ def challenge(
     tell(100, total)
     powers = separation_powers(reference, generated, chosen, computed=(first, second))
     notes = []
+    if min(len(first), len(second)) < FULL:
+        notes.append(
+            f"The published values are of {FULL:,} events and more of each sample; with {len(first):,} and "
+            f"{len(second):,} a perfect copy has larger separation powers (in inverse proportion) and a larger FPD."
+        )
     distances = None
     if min(len(first), len(second)) < FEWEST:
         notes.append(f"FPD and KPD need {FEWEST:,} events of each sample by the published definition; left out.")
@@ -179,9 +184,9 @@ def challenge(
     if any((w < 0).any() for w in (first.weights, second.weights) if w is not None):
         notes.append("Precision, recall, density and coverage cannot take negative weights; left out.")
     else:
-        prdc = _prdc(reference, generated, chosen, prdc_events, seed)
-    if prdc is not None and max(len(first), len(second)) > prdc_events:
-        notes.append(f"Precision, recall, density and coverage are of {prdc_events:,} events; published: of all.")
+        prdc = _prdc(reference, generated, chosen, seed)
+    if prdc is not None and max(len(first), len(second)) > PRDC_EVENTS:
+        notes.append(f"Precision, recall, density and coverage are of {PRDC_EVENTS:,} events; published: of all.")
     tell(300, total)
     auc: dict[str, tuple[float, float, float]] = {}
     if classifiers:
@@ -189,7 +194,7 @@ def challenge(
 
         truth, copy = (_some(s, classifier_events, seed) for s in (reference, generated))
         size = min(len(truth), len(copy))
-        if epochs or width or size < 100_000:
+        if epochs or width or size < FULL:
             notes.append(f"Classifiers differ from the published ones: {_differences(size, epochs, width)}.")
         if runs < 10:
             notes.append(f"Areas are of {runs} training(s); published: mean and standard deviation of 10.")
@@ -231,10 +236,10 @@ def _jetnet_distances(x: Array, y: Array) -> tuple[tuple[float, float], tuple[fl
     return (fpd.value, fpd.error), (kpd.value, kpd.error)
 
 
-def _prdc(reference: Source, generated: Source, chosen: DataSet, most: int, seed: int) -> dict[str, float]:
+def _prdc(reference: Source, generated: Source, chosen: DataSet, seed: int) -> dict[str, float]:
     from facsim.metrics.precision_recall import precision_recall
 
-    first, second = (_some(s, most, seed) for s in (reference, generated))
+    first, second = (_some(s, PRDC_EVENTS, seed) for s in (reference, generated))
     found = precision_recall(
         prdc_inputs(first, chosen),
         prdc_inputs(second, chosen),
@@ -242,10 +247,9 @@ def _prdc(reference: Source, generated: Source, chosen: DataSet, most: int, seed
         wx=first.weights,
         wy=second.weights,
         normalise=None,
-        most_events=most,
         seed=seed,
     )
-    return found.to_json()
+    return {what: float(getattr(found, what)) for what in ("precision", "recall", "density", "coverage")}
 
 
 def _some(source: Source, most: int, seed: int) -> Events:
