@@ -22,8 +22,8 @@ __all__ = ["Classified", "classify"]
 
 logger = logging.getLogger(__name__)
 
-MOST_LOW_LEVEL = 10_000
-"""Events per sample for the neural network: two minutes on one core, with its floor."""
+MOST_LOW_LEVEL = 20_000
+"""Events per sample for the neural network: two to three minutes on one core, with its floor."""
 
 SIGMAS = 3.0
 """A classifier sees a difference if its AUC lies that many errors from 0.5 and from the floor."""

@@ -26,7 +26,8 @@ MOST_ROWS = 60
 
 DISTANCES = {
     "fpd": "Fréchet distance (FPD)",
-    "kpd": "kernel distance (KPD)",
+    "kpd": "kernel distance, fourth degree (KPD)",
+    "mmd": "kernel distance, Gaussian kernel (MMD)",
     "energy": "energy distance",
     "sliced_w1": "sliced Wasserstein distance",
     "sliced_ks": "sliced Kolmogorov–Smirnov distance",

@@ -104,6 +104,8 @@ class Report:
                 )
                 rows.append((f"{name}: AUC", value, floor, bool(entry["differs"])))
         for name, entry in list(self.metrics["observables"].items())[:5]:
+            if "error" in entry:
+                continue
             words = label(name)
             unit = f" {words.unit}" if words.unit else ""
             rows.append(
