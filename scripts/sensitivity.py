@@ -145,24 +145,25 @@ def swapped_cells(truth: Events, share: float, seed: int) -> Events:
 def groups(names: tuple[str, ...], table: np.ndarray) -> list[Group]:
     """All metrics; those of a module that does not exist are left out."""
     observables = OneByOne(table)
-    scales = table.std(axis=0)
-    varying = np.flatnonzero(scales > 0)
+    # a column that is nearly always the same can be constant in a small sample
+    varying = np.flatnonzero([np.unique(c, return_counts=True)[1].max() < 0.99 * len(c) for c in table.T])
+    centre, scales = table[:, varying].mean(axis=0), table[:, varying].std(axis=0)
 
     def on_features(statistic: Callable[..., object], **options: object) -> Callable[[np.ndarray, np.ndarray], float]:
         def value(x: np.ndarray, y: np.ndarray) -> float:
             # one scale for all samples, so that a small one cannot change it
-            return float(statistic(x[:, varying] / scales[varying], y[:, varying] / scales[varying], **options))
+            return float(statistic(*((z[:, varying] - centre) / scales for z in (x, y)), **options))
 
         return value
 
     multivariate = {}
     for label, (module, function, options) in {
         "energy": ("energy", "energy_distance", {"normalise": None}),
-        "MMD": ("kernels", "mmd", {}),
-        "KPD": ("kernels", "kpd", {}),
-        "FPD": ("frechet", "fpd", {}),
-        "sliced W1": ("sliced", "sliced_wasserstein", {}),
-        "sliced KS": ("sliced", "sliced_ks", {}),
+        "MMD": ("kernels", "mmd", {"normalise": None}),
+        "KPD": ("kernels", "kpd", {"normalise": None}),
+        "FPD": ("frechet", "fpd", {"normalise": None}),
+        "sliced W1": ("sliced", "sliced_wasserstein", {"normalise": None}),
+        "sliced KS": ("sliced", "sliced_ks", {"normalise": None}),
         "correlation": ("correlation", "correlation_distance", {}),
     }.items():
         try:
