@@ -106,7 +106,7 @@ def _entry(found: Estimate, floor: Estimate) -> dict[str, Any]:
     return {
         "value": found.value,
         "error": found.error,
-        "pvalue": found.pvalue,
+        "pvalue": found.pvalue if np.isfinite(found.pvalue) else None,  # jetnet's definition has none
         "floor": floor.value,
         "floor_error": floor.error,
         "differs": bool(found.pvalue < FALSE_ALARMS / len(MULTIVARIATE)),
