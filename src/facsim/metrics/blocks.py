@@ -104,7 +104,7 @@ def prepare(
         msg = "every column is one and the same value in both samples: there is nothing to compare"
         raise DataError(msg)
     if not varying.all():
-        first, second = first[:, varying], second[:, varying]
+        first, second = (np.ascontiguousarray(table[:, varying]) for table in (first, second))
     span = high[varying].astype(np.float64) - low[varying]
     mean = np.einsum("i,ij->j", u, first)
     scale = _scale(first, u, mean, normalise, np.flatnonzero(varying))
@@ -154,7 +154,7 @@ def require_choice(value: str, name: str, choices: Sequence[str]) -> None:
 
 
 def _as_table(values: ArrayLike, name: str) -> NDArray[np.floating]:
-    table = np.asarray(values)
+    table = np.ascontiguousarray(values)  # sums over rows then round the same way whatever the layout was
     if table.dtype not in (np.float32, np.float64):
         table = table.astype(np.float64)
     if table.ndim == 1:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from facsim.metrics.quadratic import REPLICAS, Estimate, signs
+from facsim.metrics.quadratic import Estimate, signs
 from facsim.metrics.samples import Array
 
 __all__ = ["bootstrap"]
 
+REPLICAS = 1000
 BATCH = 100  # replicas at a time
 
 
@@ -49,7 +50,7 @@ def bootstrap(sums: Array, first: Array, second: Array, norm: Callable[[Array], 
     difference = (means[0] - means[1])[None]
     value = float(norm(difference)[0])
     null, around = [], []
-    for s in np.array_split(signs(np.random.default_rng([seed, 0xB007]), a + b), REPLICAS // BATCH):
+    for s in np.array_split(signs(np.random.default_rng([seed, 0xB007]), a + b, REPLICAS), REPLICAS // BATCH):
         kicks = s @ noise
         null.append(norm(kicks))
         around.append(norm(difference + kicks))

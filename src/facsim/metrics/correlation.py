@@ -16,6 +16,9 @@ from facsim.metrics.samples import Array
 
 __all__ = ["correlation_distance", "correlation_matrix"]
 
+ROUNDING = 1e-12
+"""Share of the mean square that the variance of a constant column may have."""
+
 
 def correlation_distance(
     x: ArrayLike,
@@ -102,15 +105,16 @@ def correlation_matrix(x: ArrayLike, *, wx: ArrayLike | None = None) -> Array:
     True
     """
     sample, _ = prepare(x, x, wx, wx)
-    covariance = group_moments(sample).covariance
-    widths = _widths(covariance, "wx")
+    moments = group_moments(sample)
+    covariance = moments.covariance
+    widths = _widths(moments, "wx")
     return np.asarray(covariance / np.outer(widths, widths))
 
 
 def _influence(moments: Moments, name: str) -> Array:
     """Weighted sums over groups whose total are the coefficients of all pairs, (G, d (d - 1) / 2)."""
     covariance = moments.covariance
-    widths = _widths(covariance, name)
+    widths = _widths(moments, name)
     correlation = covariance / np.outer(widths, widths)
     squares = moments.about_mean()[1] / np.outer(widths, widths)
     own = np.diagonal(squares, axis1=1, axis2=2)
@@ -119,13 +123,14 @@ def _influence(moments: Moments, name: str) -> Array:
     return np.asarray(squares[:, i, j] + rho * (moments.weight[:, None] - (own[:, i] + own[:, j]) / 2))
 
 
-def _widths(covariance: Array, name: str) -> Array:
-    variances = np.diag(covariance)
-    if not np.all(variances > 0):
-        j = int(np.argmin(variances))
+def _widths(moments: Moments, name: str) -> Array:
+    variances = np.diag(moments.covariance)
+    rounding = ROUNDING * np.diag(moments.second.sum(0))
+    if not np.all(variances > rounding):
+        j = int(np.argmin(variances - rounding))
         msg = (
             f"{name}: varying column number {j} has a variance of {variances[j]:.3g}. Leave constant columns out; "
             "with signed weights, use more events"
         )
-        raise WeightError(msg) if variances[j] < 0 else DataError(msg)
+        raise WeightError(msg) if variances[j] < -rounding[j] else DataError(msg)
     return np.asarray(np.sqrt(variances))

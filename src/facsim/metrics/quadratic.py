@@ -37,7 +37,8 @@ class Estimate:
     error : float
         Half-width of the 68 % interval around the value.
     pvalue : float
-        Probability of at least this value if both samples had one truth; at least 1/2001, for 2000 simulated replicas.
+        Probability of at least this value if both samples had one truth; at least 1/2001, or 1/1001 for
+        sliced distances, by the number of simulated replicas.
         NaN (in JSON: null) where the definition of another package has none.
     null : float
         Mean value for two samples of one truth: 0 where the metric corrects its bias.
@@ -136,26 +137,26 @@ def summarise(parts: Sequence[SquaredDistance], seed: int) -> Estimate:
 
     The variance of the linear error is :math:`V_{jack} - 2 V_{quad}`: the products with the observed difference also
     hold, twice, the variance of its own error (Efron and Stein 1981). It enters as far as the statistic stands out from
-    the null: not below one standard deviation, wholly from two on. So does a `value` that is quadratic near the null
+    the null: not below one standard deviation, wholly from three on. So does a `value` that is quadratic near the null
     only, for which the `statistic` stands below.
     """
     generator = np.random.default_rng([seed, 0x5165])
     quadratic, linear = np.zeros(REPLICAS), np.zeros(REPLICAS)
     for part in parts:
-        s = signs(generator, len(part.form))
+        s = signs(generator, len(part.form), REPLICAS)
         quadratic += ((s @ part.form) * s).sum(1) / len(parts)
         linear += s @ part.linear / len(parts)
     value, statistic = (float(np.mean(v)) for v in ([p.value for p in parts], [p.statistic for p in parts]))
     quad = sum(2 * float((part.form**2).sum()) for part in parts) / len(parts) ** 2
     jack = sum(float(part.linear @ part.linear) for part in parts) / len(parts) ** 2
     # near the null an estimate of the linear error is noise that would make intervals too long
-    outstanding = float(np.clip(statistic / np.sqrt(quad) - 1, 0, 1)) if quad > 0 else 1.0
+    outstanding = float(np.clip((statistic / np.sqrt(quad) - 1) / 2, 0, 1)) if quad > 0 else 1.0
     share = outstanding * max(0.0, 1 - 2 * quad / jack) if jack > 0 else 0.0
     error = float(np.quantile(np.abs(quadratic + np.sqrt(share) * linear), SHARE))
     value = outstanding * value + (1 - outstanding) * statistic
     return Estimate(value, error, (int((quadratic >= statistic).sum()) + 1) / (REPLICAS + 1))
 
 
-def signs(generator: np.random.Generator, groups: int) -> Array:
-    """Random signs, (REPLICAS, groups)."""
-    return np.asarray(generator.integers(0, 2, (REPLICAS, groups)) * 2.0 - 1.0, np.float64)
+def signs(generator: np.random.Generator, groups: int, replicas: int) -> Array:
+    """Random signs, (replicas, groups)."""
+    return np.asarray(generator.integers(0, 2, (replicas, groups)) * 2.0 - 1.0, np.float64)
