@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 MOST_LOW_LEVEL = 20_000
 """Events per sample for the neural network: two to three minutes on one core, with its floor."""
 
+MOST_VALUES = 15_000_000
+"""Events times observables per sample for the boosting: three minutes with its floor. 100,000 events of three layers
+fit, 22,000 of 45 layers."""
+
 SIGMAS = 3.0
 """A classifier sees a difference if its AUC lies that many errors from 0.5 and from the floor."""
 
@@ -73,7 +77,8 @@ def classify(
     progress : callable
         Told (done, total).
     """
-    size = min(len(s.wide) for s in (reference, generated, second))
+    most = MOST_VALUES // len(reference.wide.names)
+    size = min(most, *(len(s.wide) for s in (reference, generated, second)))
     rows = {id(s): _choose(len(s.wide), size, [seed, i]) for i, s in enumerate((reference, generated, second))}
 
     def high(a: Sample, b: Sample, tick: Progress) -> tuple[ClassifierResult, int]:
