@@ -146,7 +146,7 @@ def groups(names: tuple[str, ...], table: np.ndarray) -> list[Group]:
     """All metrics; those of a module that does not exist are left out."""
     observables = OneByOne(table)
     # a column that is nearly always the same can be constant in a small sample
-    varying = np.flatnonzero([np.unique(c, return_counts=True)[1].max() < 0.99 * len(c) for c in table.T])
+    varying = np.flatnonzero([np.unique(c, return_counts=True)[1].max() < 0.95 * len(c) for c in table.T])
     centre, scales = table[:, varying].mean(axis=0), table[:, varying].std(axis=0)
 
     def on_features(statistic: Callable[..., object], **options: object) -> Callable[[np.ndarray, np.ndarray], float]:
