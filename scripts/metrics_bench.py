@@ -95,7 +95,7 @@ def calibration(options):
         spread = make(np.random.default_rng(99), 100_000).std(0)
         results, begin = [], time.perf_counter()
         for pair in range(options.pairs):
-            rng = np.random.default_rng([n, pair])
+            rng = np.random.default_rng([2026, n, pair])
             x, y = make(rng, n), make(rng, n)
             y[:, 0] += shift * spread[0]
             w = rng.choice([-1.0, 3.0], n) if weighted else None  # an effective size of n / 5

@@ -74,6 +74,10 @@ def fpd(
     in the eigenbasis of the pooled covariance (Bures metric); its variance and p-value come from the groups, too
     (`facsim.metrics.quadratic`). Collinear columns do no harm. Samples drawn at the same conditions, event by event,
     count as independent: the error is then too large rather than too small. The remaining bias is of order (d/n)².
+    Measured with 36 columns and 200 pairs of one truth (`scripts/metrics_bench.py`): the mean is 0 within its error and
+    the interval covers 63 to 73 %, with 2,000 and with 50,000 events, for Gaussian columns and for observables of
+    showers. A value within one standard deviation of 0 is the quadratic form itself, whose mean stays 0 even where few
+    events rule the covariance; such columns also hide small shifts of others.
 
     Blind to everything but means and covariances: another shape with the same two moments gives 0. Use `kpd` beside it.
 
