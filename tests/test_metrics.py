@@ -151,7 +151,8 @@ def test_ks_pvalue_of_weighted_samples_is_flat_for_one_truth(signed):
         noisy = generator.choice([-1.0, 3.0] if signed else [0.5, 1.5], 300)
         values.append(ks(p, q, wp=np.where(p < 0, noisy, 1.0), seed=seed, replicas=100).pvalue)
     assert stats.kstest(values, "uniform").pvalue > 1e-3
-    assert ks(p, q + 1, wp=np.ones(300), replicas=100).pvalue == pytest.approx(1 / 101)
+    # beyond its replicas the p-value follows the tail of the bridge
+    assert ks(p, q + 1, wp=np.ones(300), replicas=100).pvalue < 1e-9
 
 
 def test_separation_power_counts_what_leaves_the_range_and_refuses_negative_bins():

@@ -304,10 +304,7 @@ def compare(
             msg = f"names {chosen} for {len(generated)} surrogates: give each a name of its own (--name, once for each)"
             raise DataError(msg)
         sources = dict(zip(chosen, generated, strict=True))
-    unknown = [name for name in times or {} if name not in sources]
-    if unknown:
-        msg = f"times: no surrogate is called '{unknown[0]}'; there are {list(sources)}"
-        raise DataError(msg)
+    sidebyside.check(list(sources), times or {})
     reports = {}
     for i, (name, source) in enumerate(sources.items()):
         reports[name] = evaluate(

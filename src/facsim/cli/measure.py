@@ -69,7 +69,8 @@ def evaluate(reference: Path, generated: Path, second: Path | None, output: Path
 @click.argument("generated", type=SampleFile(), nargs=-1, required=True)
 @click.option("--second", type=SampleFile(), help="Second truth sample for the floors; else REFERENCE is halved.")
 @click.option("--name", "names", multiple=True, help="Of each surrogate, in their order. [default: names of the files]")
-@click.option("--time", "times", multiple=True, type=KeyValue("NAME=SECONDS"), help="Time per event of a surrogate.")
+@click.option("--time", "times", multiple=True, type=KeyValue("NAME=SECONDS"), metavar="NAME=SECONDS",
+              help="Time per event of a surrogate.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True)
 @low_level
 @tolerance

@@ -12,6 +12,9 @@ from facsim.metrics.steps import ks_of, w1_of
 
 __all__ = ["KSResult", "Side", "cumulative", "ks", "ks_statistic", "multiplier_noise", "wasserstein"]
 
+TAIL = 10
+"""Replicas beyond the statistic; with fewer the p-value is extrapolated."""
+
 
 def wasserstein(p: ArrayLike, q: ArrayLike, *, wp: ArrayLike | None = None, wq: ArrayLike | None = None) -> float:
     r"""Wasserstein-1 (earth mover's) distance.
@@ -79,7 +82,7 @@ def ks(
     wp, wq : array, optional
         Event weights with a positive sum; may be negative (sWeights).
     seed, replicas : int
-        Of the multiplier bootstrap that gives the p-value of weighted samples; its smallest value is 1/(replicas + 1).
+        Of the multiplier bootstrap that gives the p-value of weighted samples.
 
     Returns
     -------
@@ -99,6 +102,9 @@ def ks(
     holds (background subtraction moves the errors to where the background was), so the difference is simulated:
     :math:`\sum_i g_i w_i (1[x_i \le x] - F(x))` with g standard normal, per sample (multiplier central limit theorem,
     van der Vaart and Wellner, chapter 2.9). Copies of events count as information; weights do not.
+    Where fewer than ten replicas are as large, the p-value follows the tail of the supremum of a Gaussian process,
+    :math:`e^{-D^2 / 2\sigma^2}` with :math:`\sigma^2` its largest variance (for a Brownian bridge, of variance 1/4,
+    that is Kolmogorov's own tail).
 
     Examples
     --------
@@ -114,8 +120,25 @@ def ks(
         pvalue = float(stats.kstwo.sf(statistic, max(1, round(n * m / (n + m)))))
         return KSResult(statistic, pvalue)
     generator = np.random.default_rng(seed)
-    above = sum(ks_of(values, multiplier_noise(sides, generator)) >= statistic for _ in range(replicas))
-    return KSResult(statistic, (above + 1) / (replicas + 1))
+    null = np.sort([ks_of(values, multiplier_noise(sides, generator)) for _ in range(replicas)])[::-1]
+    above = int(np.count_nonzero(null >= statistic))
+    pvalue = (above + 1) / (replicas + 1)
+    if above < TAIL < replicas:
+        limit, variance = float(null[TAIL - 1]), _largest_variance(sides)
+        with np.errstate(divide="ignore"):  # no variance at all: two different constants
+            far = np.divide(statistic**2 - limit**2, 2 * variance)
+        pvalue = (TAIL + 1) / (replicas + 1) * float(np.exp(-far))
+    return KSResult(statistic, pvalue)
+
+
+def _largest_variance(sides: tuple[Side, Side]) -> float:
+    """Variance of `multiplier_noise` where it is largest."""
+    total = np.zeros(len(sides[0].cumulative))
+    for side in sides:
+        squares, f = side.weights**2, side.cumulative
+        below = np.cumsum(np.bincount(side.positions, squares, len(f)))
+        total += below * (1 - f) ** 2 + (squares.sum() - below) * f**2
+    return float(total.max())
 
 
 def ks_statistic(p: ArrayLike, q: ArrayLike, *, wp: ArrayLike | None = None, wq: ArrayLike | None = None) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from facsim.metrics.binned import equal_population_edges, separation_power
 from facsim.metrics.cramer import cramer_von_mises
 from facsim.metrics.cumulative import cumulative, ks_statistic, wasserstein
-from facsim.metrics.samples import Array, as_sample, effective_size
+from facsim.metrics.samples import Array, as_sample, as_weights, effective_size
 from facsim.metrics.steps import cvm_of, ks_of, separation_of, w1_of
 
 __all__ = ["DISTANCES", "Distance", "compare"]
@@ -78,6 +78,8 @@ class Distance:
     ) -> float:
         """Mean of the distance if both samples had the truth of `p`; weights count by their effective size."""
         truth = as_sample(p, "p")
+        for weights, n, name in ((wp, len(truth), "wp"), (wq, np.size(q), "wq")):
+            as_weights(weights, n, name)  # or an error
         return self.null(truth, effective_size(len(truth), wp), effective_size(np.size(q), wq))
 
 

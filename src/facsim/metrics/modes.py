@@ -79,7 +79,7 @@ def mode_coverage(
     wr, wg : array, optional
         Event weights of arrays (`Events` carry theirs); may be negative in the counts.
     modes : int, optional
-        Number of clusters; at least 20 reference events for each are needed.
+        Number of clusters; at least 20 reference events for each are needed. Fewer if fewer events differ.
     seed : int, optional
 
     Returns
@@ -141,6 +141,10 @@ def mode_coverage(
     scaled = [(t[:, varies] - mean[varies]) / np.sqrt(variance[varies]) for t in tables]
     rng = np.random.default_rng([seed, 0x30DE])
     rows = rng.permutation(np.flatnonzero(weights[0] > 0))[:FIT_EVENTS]
+    modes = min(modes, len(np.unique(scaled[0][rows], axis=0)))  # a table of a few categories has no more
+    if modes < 2:
+        msg = "all reference events with positive weight are alike: there are no modes"
+        raise DataError(msg)
     with threadpool_limits(limits=1):
         fit = KMeans(modes, n_init=3, random_state=seed).fit(scaled[0][rows], sample_weight=weights[0][rows])
     number = [nearest_rows(s, fit.cluster_centers_) for s in scaled]

@@ -63,10 +63,11 @@ def effective_size(n: int, weights: ArrayLike | None) -> float:
 
     Examples
     --------
-    >>> effective_size(3, None), effective_size(2, [1.0, 3.0])
-    (3.0, 1.6)
+    >>> effective_size(3, None), effective_size(2, [1.0, 3.0]), effective_size(2, [0.0, 0.0])
+    (3.0, 1.6, 0.0)
     """
     if weights is None:
         return float(n)
     w = np.asarray(weights, np.float64)
-    return float(w.sum() ** 2 / np.sum(w**2))
+    squares = float(np.sum(w**2))
+    return float(w.sum() ** 2 / squares) if squares > 0 else 0.0

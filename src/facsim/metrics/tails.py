@@ -212,7 +212,8 @@ def explain(
         spread = np.sqrt(share @ (local - mean) ** 2)
         offset = values[rows[i]] - mean
         same = np.abs(offset) <= 1e-9 * (np.abs(mean) + spread)
-        z[i] = np.where(same, 0.0, offset / np.maximum(spread, np.finfo(float).tiny))
+        least = np.maximum(spread, np.maximum(np.abs(offset) / FARTHEST, np.finfo(float).tiny))
+        z[i] = np.where(same, 0.0, offset / least)
         outside[i] = (values[rows[i]] < local.min(axis=0)) | (values[rows[i]] > local.max(axis=0))
     z = np.clip(z, -FARTHEST, FARTHEST)
     rms, shift, beyond = np.sqrt((z**2).mean(axis=0)), z.mean(axis=0), outside.mean(axis=0)

@@ -98,8 +98,8 @@ def equivalent_events(
     Raises
     ------
     DataError
-        If the truth has fewer than 20 events, or the metric gives 0 or negative values for two samples of one truth:
-        unbiased metrics (extrapolated FPD) have no c.
+        If the truth has fewer than 20 events, or the metric gives negative values, or 0 only, for two samples of one
+        truth: unbiased metrics (extrapolated FPD) and constant samples have no c.
 
     Notes
     -----
@@ -133,7 +133,10 @@ def equivalent_events(
         values.append(_call(metric, truth[a], truth[b], pair[0], pair[1]))
         parts = zip((truth[a], truth[b]), pair, strict=True)
         sizes.append(sum(1 / effective_size(len(part), _weights_of(part, w)) for part, w in parts))
-    if min(values) <= 0:
+    if not any(values):
+        msg = "the truth never varies: no number of its events can be as far from it as the generated sample is"
+        raise DataError(msg)
+    if min(values) < 0:  # single zeros are chance: a rare class that is as frequent in both halves
         msg = (
             f"the metric gives {min(values):.3g} for two samples of one truth. Equivalent events need a metric that is "
             "biased upwards for finite samples: a distance, or FPD without extrapolation"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.errors import DataError, WeightError
-from facsim.metrics import ClassifierResult, auc
+from facsim.metrics import ClassifierResult, auc, effective_size
 from facsim.metrics.distances import DISTANCES
 from facsim.observables.tables import column_names
 from facsim.report.chart import Chart
@@ -170,7 +170,7 @@ def _excess(reference: Sample, other: Sample, name: str, column: int, edges: Arr
             for key, s, r in zip(("wp", "wq"), (reference, other), rows, strict=True)
         }
         value = None
-        if min(len(p), len(q)) >= FEWEST:
+        if min(len(p), len(q), *(effective_size(len(v), u) for v, u in zip((p, q), w.values(), strict=True))) >= FEWEST:
             try:
                 null = distance.expected(p, q, **w)
                 value = distance(p, q, **w) / null if null > 0 else None

@@ -58,7 +58,8 @@ def compare_observables(
     Notes
     -----
     One pair of truth samples gives a floor that scatters by about a third. All truth events are therefore dealt at
-    random again and again into two samples of the same sizes (`facsim.metrics.null_distribution`).
+    random again and again into two samples of the same sizes. With weights on either side their statistical scatter is
+    simulated instead, that of the generated events with their own weights (`facsim.metrics.null_distribution`).
     """
     events = max(1, (len(reference) + len(second)) * len(reference.observables))
     replicas = int(np.clip(BUDGET // events, FEWEST_REPLICAS, MOST_REPLICAS))
@@ -78,7 +79,9 @@ def _entry(
 ) -> dict[str, Any]:
     truth, copy, other = (s.observables[name] for s in (reference, generated, second))
     distances = _distances(truth, copy, reference.weights, generated.weights)
-    nulls = null_distribution(truth, other, wp=reference.weights, wq=second.weights, replicas=replicas, seed=seed)
+    # weights of the copy scatter more than as many unweighted events of the truth would
+    opposite, weights = (other, second.weights) if generated.weights is None else (copy, generated.weights)
+    nulls = null_distribution(truth, opposite, wp=reference.weights, wq=weights, replicas=replicas, seed=seed)
     w1, null = distances["w1"], nulls["w1"]
     pvalue = ks(truth, copy, wp=reference.weights, wq=generated.weights).pvalue
     differs = bool(pvalue < FALSE_ALARMS / len(reference.observables))

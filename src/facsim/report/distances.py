@@ -53,7 +53,7 @@ def measure(
         By name: ``value``, ``error``, ``pvalue``, ``floor``, ``floor_error``, ``differs`` (Bonferroni: `FALSE_ALARMS`
         over all), or ``error`` alone, why it could not be computed; ``prdc`` with precision, recall, density,
         coverage and their ``floor``, or ``skipped``; ``columns``, how many were compared, and ``left_out``, the names
-        of those that never vary in the truth.
+        of those that never vary in the truth. ``error`` alone if none varies.
 
     Notes
     -----
@@ -63,6 +63,8 @@ def measure(
     rng = np.random.default_rng([seed, 0xD157])
     truth, copy, other = (w[np.sort(rng.permutation(len(w))[:size])] for w in (reference, generated, second))
     varying = np.ptp(truth.values, axis=0) > 0
+    if not varying.any():
+        return {"error": "no observable and no condition varies in the truth: there is nothing to compare"}
     tables = [w.values[:, varying] for w in (truth, copy, other)]
     if definition == "facsim":
         tables = _clipped(tables)

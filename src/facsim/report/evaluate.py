@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import facsim
 from facsim.errors import DataError, FacsimError, nearest
 from facsim.events import Events
@@ -16,7 +18,7 @@ from facsim.report import distances, sections, worth
 from facsim.report.classify import classify
 from facsim.report.compare import FALSE_ALARMS, compare_conditions, compare_observables, require_overlap
 from facsim.report.gather import Gathered, gather
-from facsim.report.neighbours import Neighbours, nearest_neighbours
+from facsim.report.neighbours import Neighbours, nearest_neighbours, repeated
 from facsim.report.page import render
 from facsim.report.physics import means, response
 from facsim.report.progress import Stages
@@ -109,7 +111,7 @@ def evaluate(
     Raises
     ------
     SchemaMismatch
-        If the samples do not hold the same blocks.
+        If the samples do not hold the same blocks, or are not showers of the data set of `challenge`.
     DataError
         If there are too few events, values are not finite or negative energies, or the conditions of reference and
         generated events do not overlap.
@@ -131,13 +133,16 @@ def evaluate(
     >>> report.metrics["observables"]["mass"]["differs"]
     True
     """
-    if time_per_event is not None and not time_per_event > 0:
+    if time_per_event is not None and not (time_per_event > 0 and np.isfinite(time_per_event)):
         msg = f"time_per_event={time_per_event}: must be a positive number of seconds"
+        raise DataError(msg)
+    if seed < 0:
+        msg = f"seed={seed}: must be a whole number, 0 or more"
         raise DataError(msg)
     if max_events < 1:
         msg = f"max_events={max_events}: must be a positive number of events"
         raise DataError(msg)
-    if not tolerance >= 0:
+    if not (tolerance >= 0 and np.isfinite(tolerance)):
         msg = f"tolerance={tolerance}: must be a number of standard deviations, 0 or more"
         raise DataError(msg)
     if definition not in DEFINITIONS:
@@ -147,7 +152,8 @@ def evaluate(
         msg = f"protocol='{protocol}': must be one of {list(PROTOCOLS)}.{nearest(protocol, PROTOCOLS)}"
         raise DataError(msg)
     if challenge is not None:
-        calochallenge.data_set(challenge)  # or an error, before the work
+        with opened(reference) as source:
+            calochallenge.data_set(challenge).layers(source)  # or an error, before the work
     stage = Stages(progress, STAGES)
     samples = gather(
         reference,
@@ -180,6 +186,9 @@ def evaluate(
     metrics["response"] = response(by_role)
     found = _neighbours(samples, seed)
     metrics["neighbours"] = {n.block.name: n.to_json() for n in found}
+    metrics["repeated"] = {
+        role: repeated(first.events, sample.events) for role, sample in by_role.items() if role != "reference"
+    }
     stage("worth")(1, 1)
     tested = Tested.of(classified.high_level, classified.floor, first, copy, second)
     metrics |= sections.measure(samples, metrics, tested, progress=stage("sections"))
@@ -242,6 +251,7 @@ def _head(samples: Gathered, **options: Any) -> dict[str, Any]:
         **options,
         "samples": samples.names,
         "detector": samples.reference.events.schema.detector,
+        "weighted": any(sample.weights is not None for sample in by_role.values()),
         "events": {
             **{role: len(sample) for role, sample in by_role.items()},
             "halved": samples.halved,

@@ -159,6 +159,8 @@ def draw_response(data: Mapping[str, Any], fits: Mapping[str, Any] | None = None
         values = np.concatenate([truth[0] - truth[1], truth[0] + truth[1], copy[0] - copy[1], copy[0] + copy[1]])
         bottom, top = float(np.nanmin(values, initial=np.inf)), float(np.nanmax(values, initial=-np.inf))
         room = 0.12 * (top - bottom) or 0.1 * abs(top) or 1.0
+        if not np.isfinite(bottom):  # nothing is known: showers without energy
+            bottom, top, room = 0.0, 1.0, 0.0
         y = Scale(0.0, 1.12 * top) if what == "spread" and top > 0 else Scale(bottom - room, top + room)
         main = chart.panel(left, 16, width, 158, x, y)
         for role, css in (("reference", "reference"), ("generated", "generated thin")):

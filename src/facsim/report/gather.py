@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facsim.errors import DataError
+from facsim.errors import DataError, WeightError
 from facsim.events import Events
+from facsim.metrics import effective_size
 from facsim.report.progress import silent
 from facsim.report.sample import MOST_EVENTS, Sample, collect, opened
 
@@ -97,6 +98,7 @@ def gather(
                 tick=tick,
             )
             out |= dict(zip(roles, samples, strict=True))
+    _require_enough(out)
     first, copy, other = (out[role] for role in ("reference", "generated", "second_reference"))
     return Gathered(first, copy, other, second is None, available, names, out.get("training"))
 
@@ -128,6 +130,18 @@ def _parts(available: dict[str, int], rng: np.random.Generator) -> dict[str, NDA
     if "training" in available:
         parts["training"] = np.sort(rng.permutation(available["training"])[:MOST_TRAINING])
     return parts
+
+
+def _require_enough(samples: dict[str, Sample]) -> None:
+    """Refuse samples of which the weights leave next to nothing."""
+    for role, sample in samples.items():
+        size = effective_size(len(sample), sample.weights)
+        if size < FEWEST:
+            msg = (
+                f"{role.replace('_', ' ')} ({sample.name}): its weights leave {len(sample):,} events as much worth as "
+                f"{size:.3g} unweighted ones; at least {FEWEST} are needed. Give more events, or weights that vary less"
+            )
+            raise WeightError(msg)
 
 
 def _name(source: str | os.PathLike[str] | Events, role: str) -> str:

@@ -119,10 +119,10 @@ def with_error(value: float | None, error: float | None) -> str:
 
     Examples
     --------
-    >>> with_error(0.51234, 0.0123), with_error(0.9, None)
-    ('0.512 ± 0.012', '0.900')
+    >>> with_error(0.51234, 0.0123), with_error(0.9, None), with_error(0.5, 7e-17)
+    ('0.512 ± 0.012', '0.900', '0.500')
     """
-    if value is None or error is None or not math.isfinite(error) or not error > 0:
+    if value is None or error is None or not math.isfinite(error) or not error > 1e-12 * abs(value):  # rounding
         return number(value)
     digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{digits}f} ± {error:.{digits}f}".replace("-", "−")

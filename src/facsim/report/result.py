@@ -76,13 +76,14 @@ class Report:
         return [row for row in self.table() if "error" not in row][:count]
 
     def __str__(self) -> str:
-        lines = [self.verdict, ""]
+        lines = [self.verdict, *self._mind(), ""]
         lines += [f"  {name:<32}{value:>20}   floor {floor}" for name, value, floor, _ in self._rows()]
         return "\n".join(lines)
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("test")
@@ -91,7 +92,11 @@ class Report:
         table.add_column("")
         for name, value, floor, differs in self._rows():
             table.add_row(name, value, floor, "[yellow]differs[/]" if differs else "[green]same[/]")
-        return Group(self.verdict, "", table)
+        return Group(self.verdict, *(Text(line, "yellow") for line in self._mind()), "", table)
+
+    def _mind(self) -> list[str]:
+        """What a reader must know before trusting the figures."""
+        return [f"Mind: {warning}" for warning in self.metrics.get("warnings", [])]
 
     def _rows(self) -> list[tuple[str, str, str, bool]]:
         """Name, value, floor and whether it differs, of the classifiers and the worst observables."""

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from facsim.errors import WeightError
 from facsim.events import Events, concatenate
 from facsim.metrics.samples import as_weights
 from facsim.observables import compute
@@ -175,9 +176,10 @@ def collect(
     most[1] = min(most)  # whole events are some of those whose observables are kept
     kept = [_spread(len(part), most, [seed, i, 0x5EED]) for i, part in enumerate(parts)]
     piles = [_Pile(name) for name in names]
-    start = 0
+    start, weight = 0, 0.0
     for batch in source.batches(max(1, min(8192, BATCH_BYTES // width))):
         batch.check(f"{names[0]}, events from number {start}")
+        weight += len(batch) if batch.weights is None else float(batch.weights.sum())
         events = _empty_below_threshold(batch)
         stop = start + len(events)
         for part, chosen, pile in zip(parts, kept, piles, strict=True):
@@ -186,6 +188,12 @@ def collect(
                 pile.add(events[part[low:high] - start], *(mask[low:high] for mask in chosen))
         start = stop
         tick(len(events))
+    if not weight > 0:  # a part of them may sum to something else by chance
+        msg = (
+            f"{names[0]}: the {len(source):,} event weights sum to {weight:g}; a distribution needs a positive sum. "
+            "Is the signal's sign right?"
+        )
+        raise WeightError(msg)
     return [pile.sample() for pile in piles]
 
 

@@ -20,7 +20,7 @@ from facsim.report.result import CLASSIFIERS, Report
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Comparison", "Row", "compare"]
+__all__ = ["Comparison", "Row", "check", "compare"]
 
 MOST_MODELS = 8
 """As many lines as can be told apart."""
@@ -172,6 +172,20 @@ class Comparison:
         return Group(table, f"bold: {BEST}", *self.warnings)
 
 
+def check(names: Sequence[str], times: Mapping[str, float]) -> None:
+    """Raise `DataError` as `compare` does, before the work."""
+    if not 1 <= len(names) <= MOST_MODELS:
+        msg = f"{len(names)} surrogates to compare: give 1 to {MOST_MODELS} of them"
+        raise DataError(msg)
+    for name, time in times.items():
+        if name not in names:
+            msg = f"times: no surrogate is called '{name}'; there are {list(names)}"
+            raise DataError(msg)
+        if not (np.isfinite(time) and time > 0):
+            msg = f"times: '{name}' takes {time} s per event: must be positive"
+            raise DataError(msg)
+
+
 def compare(reports: Mapping[str, Report], times: Mapping[str, float] | None = None) -> Comparison:
     """Put the reports of several surrogates beside each other.
 
@@ -192,16 +206,7 @@ def compare(reports: Mapping[str, Report], times: Mapping[str, float] | None = N
         For no or too many reports, a time of a surrogate that is not there, or one that is not positive.
     """
     times = dict(times or {})
-    if not 1 <= len(reports) <= MOST_MODELS:
-        msg = f"{len(reports)} surrogates to compare: give 1 to {MOST_MODELS} of them"
-        raise DataError(msg)
-    for name, time in times.items():
-        if name not in reports:
-            msg = f"times: no surrogate is called '{name}'; there are {list(reports)}"
-            raise DataError(msg)
-        if not (np.isfinite(time) and time > 0):
-            msg = f"times: '{name}' takes {time} s per event: must be positive"
-            raise DataError(msg)
+    check(list(reports), times)
     metrics = [r.metrics for r in reports.values()]
     rows = [*_classifiers(metrics), *_distances(metrics), *_lights(metrics), *_observables(metrics)]
     if times:

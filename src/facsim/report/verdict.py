@@ -53,10 +53,13 @@ def judge(metrics: dict[str, Any]) -> Verdict:
             f"The {name} {_sees(entry)} (AUC {with_error(entry['auc'], entry['auc_error'])}; truth against truth "
             f"gives {with_error(entry['floor'], entry['floor_error'])}; {entry['events']:,} events each)."
         )
-    if different:
+    if len(observables) == 1:
+        verb = "differs" if different else "does not differ"
+        findings.append(f"The only observable {verb} by the Kolmogorov–Smirnov test.")
+    elif different:
         verb = "differs" if len(different) == 1 else "differ"
         findings.append(f"{len(different)} of {len(observables)} observables {verb} by the Kolmogorov–Smirnov test.")
-    else:
+    elif observables:
         findings.append(f"None of the {len(observables)} observables differs by the Kolmogorov–Smirnov test.")
     if observables:
         findings.append(f"Farthest from their floor: {_worst(observables)}.")
@@ -110,11 +113,30 @@ def find_warnings(metrics: dict[str, Any]) -> list[str]:
     for name, entry in metrics["observables"].items():
         if "error" in entry:
             found.append(f"The observable “{name}” could not be compared: {entry['error']}")
-    if events["generated"] < FEW_EVENTS:
+    size = events["generated"]
+    effective = min([size, *events.get("effective", {}).values()])
+    if size < FEW_EVENTS:
         found.append(
-            f"Only {events['generated']:,} generated events enter the comparison: the tests are blunt, "
+            f"Only {size:,} generated events enter the comparison: the tests are blunt, and small differences stay "
+            "unseen."
+        )
+    elif effective < FEW_EVENTS:
+        found.append(
+            f"The event weights leave the statistics of only {effective:,.0f} unweighted events: the tests are blunt, "
             "and small differences stay unseen."
         )
+    repeated = metrics.get("repeated", {})
+    if repeated.get("second_reference"):
+        found.append(
+            f"{repeated['second_reference']:,} of {events['whole_events']['second_reference']:,} events of the second "
+            "truth sample are also in the reference: the floors are too low. Give independent truth samples."
+        )
+    if repeated.get("generated"):
+        found.append(
+            f"{repeated['generated']:,} of {events['whole_events']['generated']:,} generated events have an exact "
+            "copy among the reference events: the generated sample contains truth events."
+        )
+        return found
     for layer, entry in metrics.get("neighbours", {}).items():
         if entry["copies"]:
             found.append(

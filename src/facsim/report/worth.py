@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 WORST = 3
 """Observables, those farthest from their floor, whose equivalent events get an interval."""
+MODES, PER_MODE = 20, 50
+"""Most modes, and truth events of each; with fewer the clusters follow chance."""
 
 
 def measure(samples: Gathered, metrics: dict[str, Any], *, seed: int) -> dict[str, Any]:
@@ -39,25 +42,28 @@ def measure(samples: Gathered, metrics: dict[str, Any], *, seed: int) -> dict[st
     dict
         ``equivalent_events``: by observable, `facsim.metrics.worth.EquivalentEvents.to_json` (W1), and where the
         training sample is known the ``amplification``, equivalent events of the generator over training events;
-        ``modes``: `facsim.metrics.modes.ModeCoverage.to_json` without centres, with ``floor_pvalue`` and
-        ``floor_coverage``; with a training sample ``memorisation``: `facsim.metrics.copies.Memorisation.to_json`.
-        Each may be ``error`` alone, why it could not be measured.
+        ``modes``: `facsim.metrics.modes.ModeCoverage.to_json` without centres, fewer modes for small samples, with
+        ``floor_pvalue`` and ``floor_coverage``; with a training sample ``memorisation``:
+        `facsim.metrics.copies.Memorisation.to_json`. Each may be ``error`` alone, why it could not be measured.
     """
-    worst = [name for name, entry in metrics["observables"].items() if "error" not in entry][:WORST]
+    # where the truth never varies, no number of its events is as far off as the copy
+    worst = [n for n, e in metrics["observables"].items() if "error" not in e and e["floor"]["w1"] > 0][:WORST]
     out = {
-        "equivalent_events": _guarded(lambda: {n: _equivalent(samples, n, seed) for n in worst}),
-        "modes": _guarded(lambda: _modes(samples.reference, samples.generated, samples.second, seed)),
+        "equivalent_events": {
+            n: _guarded(f"equivalent events in '{n}'", partial(_equivalent, samples, n, seed)) for n in worst
+        },
+        "modes": _guarded("modes", lambda: _modes(samples.reference, samples.generated, samples.second, seed)),
     }
     if samples.training is not None:
-        out["memorisation"] = _guarded(lambda: _memorisation(samples, seed))
+        out["memorisation"] = _guarded("memorisation", lambda: _memorisation(samples, seed))
     return out
 
 
-def _guarded(measurement: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _guarded(what: str, measurement: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return measurement()
     except FacsimError as error:
-        logger.info("%s", error)
+        logger.info("%s: %s", what, error)
         return {"error": str(error)}
 
 
@@ -78,9 +84,11 @@ def _equivalent(samples: Gathered, name: str, seed: int) -> dict[str, Any]:
 
 
 def _modes(reference: Sample, generated: Sample, second: Sample, seed: int) -> dict[str, Any]:
+    count = max(2, min(MODES, len(reference.wide) // PER_MODE))
+
     def against(other: Sample) -> Any:
         a, b = reference.wide, other.wide
-        return mode_coverage(a.values, b.values, wr=a.weights, wg=b.weights, seed=seed)
+        return mode_coverage(a.values, b.values, wr=a.weights, wg=b.weights, modes=count, seed=seed)
 
     found, floor = against(generated), against(second)
     out = found.to_json()
