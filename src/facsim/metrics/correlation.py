@@ -61,7 +61,7 @@ def correlation_distance(
     -----
     Errors come from 50 groups of each sample, through the influence of an event on a coefficient,
     :math:`z_i z_j - \rho_{ij} (z_i^2 + z_j^2)/2` with standardised z. With heavy tails and few events p-values come out
-    too small: of columns with a kurtosis of some hundred, 2,000 events of one truth were below 0.05 in 12 % of 200 pairs.
+    too small: of columns with a kurtosis of some hundred, 2,000 events of one truth give p < 0.05 in 12 % of pairs.
 
     Blind to means, widths and anything beyond linear correlation.
 
