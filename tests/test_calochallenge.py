@@ -1,6 +1,7 @@
 """CaloChallenge's quantities against a second implementation: plain loops, written from the formulas alone."""
 
 import importlib
+import json
 import math
 
 import numpy as np
@@ -329,6 +330,8 @@ def test_standing_ranks_between_its_neighbours():
     assert found.to_json()["places"]["fpd"]["rank"] == 1
     # no better than a coin by being worse than one
     assert cc.standing("ds2", {"auc_high": 0.4}).places["auc_high"].rank == 3
+    stored = found.to_json()
+    assert json.loads(json.dumps(stored)) == stored  # lists, as a page and a file alike expect
     with pytest.raises(DataError, match="Did you mean 'auc_low'"):
         cc.standing("ds2", {"auc_lo": 0.6})
     with pytest.raises(DataError, match="finite"):

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import facsim
-from facsim import Block, Events, Schema
+from facsim import Block, Events, Schema, detectors
 from facsim.errors import DataError, SchemaMismatch, WeightError
 from facsim.metrics import DISTANCES, equivalent_events, ks, mode_coverage
 from facsim.metrics.tails import explain
@@ -150,3 +150,19 @@ def test_an_impossible_time_is_refused_before_the_work(toy_showers: Make):
             toy_showers(50, 1), {"a": toy_showers(50, 2)}, times={"a": 0.0}, progress=lambda *_: ticks.append(1)
         )
     assert not ticks
+
+
+def test_a_model_stands_among_the_published_ones():
+    schema = detectors.get("calochallenge-1-photons")
+    samples = []
+    for seed in (12, 13):
+        g = rng(seed)
+        energy = 2.0 ** g.integers(8, 23, 80)
+        cells = g.gamma(0.3, 1, (80, schema.width))
+        cells *= 0.9 * energy[:, None] / cells.sum(axis=1, keepdims=True)
+        samples.append(Events(cells, energy[:, None], schema))
+    samples[1] = samples[1].with_weights(rng(14).normal(1, 0.3, 80))  # no classifiers: faster
+    report = facsim.evaluate(*samples, low_level=False, challenge="ds1-photons", time_per_event=1e-3)
+    assert report.metrics["challenge"]["standing"]["places"]["cpu_100"]["value"] == pytest.approx(1)
+    assert "Among published models" in report.html
+    assert "FPD and KPD need" in report.html  # a note

@@ -100,7 +100,11 @@ class Standing:
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, numbers and strings."""
-        return asdict(self)
+        places = {
+            name: {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(place).items()}
+            for name, place in self.places.items()
+        }
+        return {**asdict(self), "places": places, "notes": list(self.notes)}
 
     def __str__(self) -> str:
         lines = [f"{self.name} among the submissions to CaloChallenge {self.which}"]
