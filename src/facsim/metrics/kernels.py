@@ -171,9 +171,22 @@ def squared_distances(p: Array, q: Array) -> Array:
 
 
 def median_distance(first: Sample, second: Sample, events: int = 500) -> float:
-    """Median distance between different events of a random part of the pool."""
-    part = np.concatenate([s.values(np.concatenate(s.groups)[:events]) for s in (first, second)])
-    return float(np.sqrt(np.median(squared_distances(part, part)[np.triu_indices(len(part), 1)])))
+    """Median distance between different events of a random part of the pool, each pair with the product of its weights.
+
+    Without the weights, a background that they remove would set the scale.
+    """
+    parts = [np.concatenate(s.groups)[:events] for s in (first, second)]
+    rows = np.concatenate([s.values(part) for s, part in zip((first, second), parts, strict=True)])
+    weights = np.concatenate(
+        [s.weights[part] / s.weights[part].sum() for s, part in zip((first, second), parts, strict=True)]
+    )
+    pairs = np.triu_indices(len(rows), 1)
+    squares = squared_distances(rows, rows)[pairs]
+    if not (first.weighted or second.weighted):
+        return float(np.sqrt(np.median(squares)))
+    order = np.argsort(squares)
+    filled = np.cumsum((weights[pairs[0]] * weights[pairs[1]])[order])
+    return float(np.sqrt(squares[order[np.argmax(filled >= filled[-1] / 2)]]))
 
 
 def _rbf(p: Array, q: Array, width: float) -> Array:
