@@ -182,7 +182,7 @@ def median_distance(first: Sample, second: Sample, events: int = 500) -> float:
     )
     pairs = np.triu_indices(len(rows), 1)
     squares = squared_distances(rows, rows)[pairs]
-    if not (first.weighted or second.weighted):
+    if not (np.ptp(first.weights) or np.ptp(second.weights)):
         return float(np.sqrt(np.median(squares)))
     order = np.argsort(squares)
     filled = np.cumsum((weights[pairs[0]] * weights[pairs[1]])[order])
