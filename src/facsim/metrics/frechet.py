@@ -17,7 +17,7 @@ __all__ = ["Moments", "fpd", "frechet_distance", "group_moments"]
 
 RANK = 1e-10
 """Directions whose variance is a smaller share of the largest are rounding of collinear columns."""
-NEGATIVE = 0.01
+NEGATIVE = 0.1
 """Share of the total variance that signed weights may leave negative; it is then taken as 0."""
 
 
