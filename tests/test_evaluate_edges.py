@@ -55,6 +55,17 @@ def test_a_weighted_shift_turns_the_lights_of_many_columns_red():
     assert report.metrics["differs"]
 
 
+def test_a_wrong_correlation_alone_is_part_of_the_verdict():
+    schema = Schema((Block("x", (2,)),))
+    noise = rng(15).normal(size=(3, 600, 2))
+    truth, copy = noise[:2].reshape(-1, 2), noise[2] @ np.linalg.cholesky([[1, 0.6], [0.6, 1]]).T
+    report = facsim.evaluate(*(Events(x, np.zeros((len(x), 0)), schema) for x in (truth, copy)), low_level=False)
+    assert not any(entry["differs"] for entry in report.metrics["observables"].values())
+    assert report.metrics["distances"]["correlation"]["differs"]
+    assert report.metrics["differs"]
+    assert "distances between all observables at once see a difference" in report.verdict
+
+
 def test_one_observable_is_told_in_the_singular():
     report = facsim.evaluate(masses(rng(3).normal(size=60)), masses(rng(4).normal(size=60)), low_level=False)
     assert "The only observable does not differ" in report.verdict

@@ -11,7 +11,7 @@ from facsim.report.result import CLASSIFIERS
 __all__ = ["Verdict", "find_warnings", "judge"]
 
 FEW_EVENTS = 1000
-ALL = {1: "the only test sees it", 2: "both tests see it", 3: "all three tests see it"}
+ALL = {1: "the only test sees it", 2: "both tests see it", 3: "all three tests see it", 4: "all four tests see it"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,15 @@ def judge(metrics: dict[str, Any]) -> Verdict:
         findings.append(
             f"The {name} {_sees(entry)} (AUC {with_error(entry['auc'], entry['auc_error'])}; truth against truth "
             f"gives {with_error(entry['floor'], entry['floor_error'])}; {entry['events']:,} events each)."
+        )
+    distances = [e for e in metrics.get("distances", {}).values() if isinstance(e, dict) and "differs" in e]
+    if distances:
+        count = sum(entry["differs"] for entry in distances)
+        tests["distances"] = count > 0
+        verb = "sees" if count == 1 else "see"
+        findings.append(
+            f"{count or 'None'} of the {len(distances)} distances between all observables at once "
+            f"{verb if count else 'sees'} a difference."
         )
     if len(observables) == 1:
         verb = "differs" if different else "does not differ"
