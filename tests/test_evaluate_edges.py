@@ -10,7 +10,7 @@ from scipy import stats
 import facsim
 from facsim import Block, Events, Schema, detectors
 from facsim.errors import DataError, SchemaMismatch, WeightError
-from facsim.metrics import DISTANCES, equivalent_events, ks, mode_coverage
+from facsim.metrics import DISTANCES, equivalent_events, jsd, ks, mode_coverage
 from facsim.metrics.tails import explain
 from facsim.report import gather
 from facsim.report.compare import compare_observables
@@ -122,6 +122,25 @@ def test_reasons_where_the_truth_never_varies_are_finite(toy_showers: Make):
     flat = np.where(np.arange(truth.schema.width) < 24, truth.features, 0)
     found = explain(Events(flat, truth.conditions, truth.schema), copy, np.arange(5))
     assert max(d.rms for d in found) == pytest.approx(10)
+
+
+def test_disjoint_samples_have_the_exact_p_value():
+    for n in (1, 3, 20):
+        p, q = np.arange(n), np.arange(n) + 100.0
+        assert ks(p, q).pvalue == pytest.approx(stats.ks_2samp(p, q, method="exact").pvalue)
+
+
+def test_the_divergence_wants_probabilities():
+    for wrong in ([0.5, 1.0], [-0.1, 0.5]):
+        with pytest.raises(DataError, match="calibrate"):
+            jsd(wrong, [0.5, 0.6])
+
+
+def test_a_dead_layer_does_not_sink_the_correlations(toy_showers: Make):
+    copy = toy_showers(80, 2)
+    dead = np.where(np.arange(copy.schema.width) < 24, copy.features, 0)
+    report = facsim.evaluate(toy_showers(160, 1), Events(dead, copy.conditions, copy.schema), low_level=False)
+    assert "value" in report.metrics["distances"]["correlation"]
 
 
 def test_no_more_modes_than_different_events():

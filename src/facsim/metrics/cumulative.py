@@ -111,12 +111,14 @@ def ks(
     >>> ks([0.0, 1.0, 2.0, 3.0], [10.0, 11.0, 12.0, 13.0]).statistic
     1.0
     """
-    from scipy import stats
+    from scipy import special, stats
 
     values, difference, sides = cumulative(p, q, wp, wq)
     statistic = ks_of(values, difference)
     if wp is None and wq is None:
         n, m = len(sides[0].positions), len(sides[1].positions)
+        if statistic > 1 - 1e-12:  # disjoint: two of all orders, which the formula for large samples makes none
+            return KSResult(statistic, float(min(1.0, 2 / special.binom(n + m, n))))
         pvalue = float(stats.kstwo.sf(statistic, max(1, round(n * m / (n + m)))))
         return KSResult(statistic, pvalue)
     generator = np.random.default_rng(seed)

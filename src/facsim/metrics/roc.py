@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from facsim.errors import DataError
 from facsim.metrics.samples import Array, as_sample, as_weights
 
 __all__ = ["AUC", "auc", "calibrate", "jsd"]
@@ -130,6 +131,11 @@ def jsd(
         it lies below 0, since the outermost steps of a calibration are few events that claim certainty (measured:
         about -0.1 for 150 + 150 events, -0.04 for 300 + 300, -0.01 for 1,500 + 1,500).
 
+    Raises
+    ------
+    DataError, WeightError
+        If a score is no probability or certain of what is wrong, or a sum of weights is not positive.
+
     Notes
     -----
     CaloFlow (arXiv:2106.05285), with `calibrate` before it.
@@ -140,6 +146,12 @@ def jsd(
     0.0
     """
     r, g = as_sample(reference, "reference"), as_sample(generated, "generated")
+    if min(r.min(), g.min()) < 0 or max(r.max(), g.max()) > 1 or r.max() == 1 or g.min() == 0:
+        msg = (
+            f"reference lies in {r.min():g} to {r.max():g}, generated in {g.min():g} to {g.max():g}: need "
+            "probabilities, and no certainty that is wrong. Use calibrate first"
+        )
+        raise DataError(msg)
     entropy = -as_weights(wr, len(r), "wr") @ np.log(1 - r) - as_weights(wg, len(g), "wg") @ np.log(g)
     return float(1 - entropy / (2 * np.log(2)))
 

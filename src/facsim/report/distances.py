@@ -57,7 +57,8 @@ def measure(
 
     Notes
     -----
-    Columns are clipped to the central 99.8 % of the truth, except for the definition of jetnet.
+    Columns are clipped to the central 99.8 % of the truth, except for the definition of jetnet. The correlation
+    distance is of the columns that vary in all samples.
     """
     size = min(len(reference), len(generated), len(second))
     rng = np.random.default_rng([seed, 0xD157])
@@ -74,12 +75,15 @@ def measure(
         "events": size,
         "definition": definition,
     }
+    # a column that is one value in a sample has no correlations there; the other distances see it
+    alive = np.all([np.ptp(t, axis=0) > 0 for t in tables], axis=0)
     for i, (name, distance) in enumerate(MULTIVARIATE.items()):
+        compared = [t[:, alive] for t in tables] if name == "correlation" else tables
         options = {"definition": definition} if definition in distance.definitions else {}
         try:
             found, floor = (
-                distance(tables[0], table, wx=truth.weights, wy=weights, seed=seed, **options)
-                for table, weights in ((tables[1], copy.weights), (tables[2], other.weights))
+                distance(compared[0], table, wx=truth.weights, wy=weights, seed=seed, **options)
+                for table, weights in ((compared[1], copy.weights), (compared[2], other.weights))
             )
             out[name] = _entry(found, floor)
         except FacsimError as error:

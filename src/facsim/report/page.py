@@ -33,6 +33,26 @@ DISTANCES = {
     "sliced_ks": "sliced Kolmogorov–Smirnov distance",
     "correlation": "distance of the correlation matrices",
 }
+PUBLISHED = {
+    "fpd": "FPD",
+    "kpd": "KPD",
+    "auc_low": "AUC, low-level classifier",
+    "auc_high": "AUC, high-level classifier",
+    "auc_cnn": "AUC, CNN",
+    "separation_E_tot": "separation in total energy",
+    "separation_E_layer": "separation in layer energies",
+    "separation_cell": "separation in cell energies",
+    "separation_EC_eta": "separation in centres along η",
+    "separation_EC_r": "separation in centres along r",
+    "separation_width_eta": "separation in widths along η",
+    "separation_width_r": "separation in widths along r",
+    "separation_sparsity": "separation in sparsity",
+    **{
+        f"{device}_{batch}": f"time per shower [ms], {device.upper()}, batch of {batch:,}"
+        for device in ("gpu", "cpu")
+        for batch in (1, 100, 10_000)
+    },
+}
 QUALITY = {
     "precision": "generated events that lie where truth is",
     "recall": "truth that generated events reach",
@@ -102,6 +122,7 @@ def render(
             mean_rows=_mean_rows(metrics),
             distance_names=DISTANCES,
             quality_names=QUALITY,
+            published_names=PUBLISHED,
             worst={key: _worst_rows(metrics, key, samples) for key in ("fake", "missing")},
             short=correlations.short,
             words=lambda name: label(name, schema).words,
