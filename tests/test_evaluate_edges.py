@@ -196,3 +196,13 @@ def test_a_model_stands_among_the_published_ones():
     assert report.metrics["challenge"]["standing"]["places"]["cpu_100"]["value"] == pytest.approx(1)
     assert "Among published models" in report.html
     assert "FPD and KPD need" in report.html  # a note
+
+
+def test_the_page_claims_no_worth_that_is_not_resolved():
+    samples = [masses(rng(k).normal(size=400)) for k in (16, 17, 18)]
+    report = facsim.evaluate(
+        samples[0], samples[1].with_weights(rng(19).exponential(1, 400)), training=samples[2], low_level=False
+    )
+    assert report.metrics["worth"]["equivalent_events"]["mass"]["at_least"]
+    assert "cannot be told from as many truth events" in report.html
+    assert "times its training sample" not in report.html
