@@ -29,6 +29,9 @@ MOST_VALUES = 15_000_000
 """Events times observables per sample for the boosting: three minutes with its floor. 100,000 events of three layers
 fit, 22,000 of 45 layers."""
 
+MANY_CELLS = 15_000_000
+"""Events times cells per sample above which the network is trained once and not five times."""
+
 SIGMAS = 3.0
 """A classifier sees a difference if its AUC lies that many errors from 0.5 and from the floor."""
 
@@ -87,7 +90,7 @@ def classify(
     tests: dict[str, Test] = {"high_level": high}
     out: dict[str, dict[str, Any]] = {}
     if low_level:
-        tests["low_level"] = _on_events(low_level_auc, MOST_LOW_LEVEL, seed)
+        tests["low_level"] = _on_events(_cells_test, MOST_LOW_LEVEL, seed)
     else:
         out["low_level"] = {"skipped": "not asked for (low_level=False)"}
     if protocol is not None:
@@ -114,6 +117,11 @@ def classify(
                 for result, other in ((found, generated), (floor, second))
             ]
     return Classified({name: out[name] for name in dict.fromkeys(["high_level", "low_level", *out])}, *scored)
+
+
+def _cells_test(a: Events, b: Events, *, seed: int, progress: Progress) -> ClassifierResult:
+    rotations = 1 if len(a) * a.schema.width > MANY_CELLS else None
+    return low_level_auc(a, b, rotations=rotations, seed=seed, progress=progress)
 
 
 def _on_events(test: Callable[..., ClassifierResult], most: int | None, seed: int) -> Test:

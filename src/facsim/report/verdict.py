@@ -74,7 +74,9 @@ def judge(metrics: dict[str, Any]) -> Verdict:
         findings.append(f"Farthest from their floor: {_worst(observables)}.")
     seen = [name for name, differs in tests.items() if differs]
     if not seen:
-        headline = f"No test sees a difference with {metrics['events']['generated']:,} generated events."
+        size = metrics["events"]["generated"]
+        blunt = ": too few to see any but a large one" if size < FEW_EVENTS else ""
+        headline = f"No test sees a difference with {size:,} generated events{blunt}."
     elif len(seen) == len(tests):
         headline = f"Generated and reference events differ: {ALL.get(len(tests), 'all tests see it')}."
     else:
