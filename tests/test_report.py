@@ -342,10 +342,10 @@ def test_events_learnt_by_heart_are_noticed(truth: Events) -> None:
     repeated = fresh.features.copy()
     repeated[:60] = training.features[100:160]
     copies = Events(repeated, fresh.conditions, fresh.schema)
-    found = [
-        worth.measure(gather(truth, events, None, training=training, max_events=2000, seed=0), {"observables": {}}, seed=0)
-        for events in (copies, fresh)
-    ]
+    found = []
+    for events in (copies, fresh):
+        samples = gather(truth, events, None, training=training, max_events=2000, seed=0)
+        found.append(worth.measure(samples, {"observables": {}}, seed=0))
     assert found[0]["memorisation"]["copies"] == 60
     assert found[0]["memorisation"]["pvalue"] < 0.01
     assert found[1]["memorisation"]["copies"] == 0
