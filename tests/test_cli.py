@@ -107,6 +107,25 @@ def test_several_copies_stand_side_by_side(showers, tmp_path):
     assert (output / "hot" / "report.html").is_file()
 
 
+def test_a_production_is_watched_file_by_file(showers, tmp_path):
+    schema, rng = facsim.read(showers).schema, np.random.default_rng(8)
+
+    def produce(name, n, scale=1.0):
+        energy = rng.uniform(1, 100, n)
+        cells = rng.dirichlet(np.ones(13), n) * energy[:, None] * 900 * scale
+        facsim.write(tmp_path / name, Events(cells, energy[:, None], schema))
+        return tmp_path / name
+
+    state = tmp_path / "watch.npz"
+    first = ("--reference", produce("reference.h5", 2000), "--state", state)
+    assert "no drift is seen" in call("monitor", produce("good.h5", 1000), *first).stdout
+    found = json.loads(call("monitor", produce("more.h5", 1000), "--state", state, "--json").stdout)
+    assert (found["events"], found["alarm"]) == (2000, False)
+    drifting = call("monitor", produce("hot.h5", 2000, scale=1.5), "--state", state, code=1).stdout
+    assert re.search(r"4,000 events so far: a drift was seen after [23],\d+ events", drifting)
+    assert re.search(r"response .*drifts", drifting)
+
+
 def test_info_tells_what_is_inside(showers, run, exported):
     text = call("info", showers).stdout
     assert "240 events" in text
@@ -148,6 +167,8 @@ def test_recipes():
         (["evaluate", "{showers}", "calogan-eplus-mini"], "SchemaMismatch: .*layer_0"),
         (["evaluate", "{showers}", "{showers}", "--challenge", "ds5"], "DataError: .*ds2"),
         (["compare", "{showers}", "{showers}", "{showers}"], "DataError: .*--name"),
+        (["monitor", "{showers}"], "DataError: .*--reference"),
+        (["monitor", "{showers}", "--reference", "{showers}", "--state", "{showers}"], "DataError: .*--state"),
         (["compare", "{showers}", "{showers}", "--time", "gan=1"], "DataError: times: no surrogate is called 'gan'"),
         (["compare", "{showers}", "{showers}", "--time", "showers=x"], "DataError: --time showers=x"),
         (["export", "{exported}", "-o", "x.onnx"], "DataError: .* is an exported file already"),

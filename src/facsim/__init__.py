@@ -32,7 +32,21 @@ if TYPE_CHECKING:
         training,
         transforms,
     )
-    from facsim.api import bench, compare, evaluate, export, fit, info, load, read, sample, simulate, split, write
+    from facsim.api import (
+        bench,
+        compare,
+        evaluate,
+        export,
+        fit,
+        info,
+        load,
+        monitor,
+        read,
+        sample,
+        simulate,
+        split,
+        write,
+    )
 
 __version__ = "0.1.0"
 
@@ -44,6 +58,7 @@ _VERBS = (
     "fit",
     "info",
     "load",
+    "monitor",
     "read",
     "sample",
     "simulate",
@@ -88,6 +103,7 @@ __all__ = [
     "load",
     "metrics",
     "models",
+    "monitor",
     "nets",
     "observables",
     "read",

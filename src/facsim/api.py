@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facsim import io
+from facsim import io, metrics
 from facsim.deploy import bench
 from facsim.deploy.memory import open_model
 from facsim.errors import DataError, require
@@ -41,6 +41,8 @@ __all__ = [
     "split",
     "write",
 ]
+
+BATCH = 4096  # events of a file that are in memory together
 
 StrPath = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -317,6 +319,70 @@ def compare(
     if output is not None:
         comparison.save(output)
     return comparison
+
+
+def monitor(
+    files: Sequence[StrPath],
+    *,
+    reference: StrPath | Events | None = None,
+    state: StrPath | None = None,
+    alpha: float = 0.01,
+    progress: Progress | None = None,
+) -> metrics.MonitorResult:
+    """Watch a running production: test its files, as they come, against a reference, in bounded memory.
+
+    Parameters
+    ----------
+    files : sequence of path
+        The next files of the production, in order. Their events must be independent of the reference's.
+    reference : path or Events, optional
+        Truth, or validated events; needed unless `state` exists.
+    state : path, optional
+        File (``.npz``) that remembers the monitor between calls; made if it does not exist.
+    alpha : float, optional
+        Chance that good events ever raise an alarm, however long it runs and however often one looks.
+    progress : callable, optional
+        Called with (files done, files).
+
+    Returns
+    -------
+    MonitorResult
+
+    Raises
+    ------
+    DataError
+        If there is neither a state nor a reference, or both: a monitor keeps the reference that it began with.
+
+    Examples
+    --------
+    >>> import facsim, tempfile
+    >>> known, production = facsim.datasets.load("calogan-eplus-mini").split(0.5, seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     facsim.write(f"{folder}/next.h5", production)
+    ...     facsim.monitor([f"{folder}/next.h5"], reference=known).alarm
+    False
+    """
+    known = state is not None and Path(state).exists()
+    if known == (reference is not None):
+        what = (
+            f"{state} holds a reference already: leave --reference out, or choose another --state"
+            if known
+            else ("there is no state yet to go on from: give the reference (--reference)")
+        )
+        raise DataError(what)
+    if known:
+        watching = metrics.Monitor.load(str(state))
+    else:
+        watching = metrics.Monitor(reference if isinstance(reference, Events) else read(str(reference)), alpha=alpha)
+    for i, path in enumerate(files):
+        with io.open(path) as source:
+            for batch in source.batches(BATCH):
+                watching.update(batch.check(str(path)))
+        if progress:
+            progress(i + 1, len(files))
+    if state is not None:
+        watching.save(state)
+    return watching.result()
 
 
 def _part(progress: Progress, i: int, parts: int, done: int, total: int) -> None:

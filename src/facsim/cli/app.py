@@ -30,6 +30,7 @@ for command in (
     model.sample,
     measure.evaluate,
     measure.compare,
+    measure.monitor,
     model.export,
     measure.bench,
 ):

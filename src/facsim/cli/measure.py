@@ -8,10 +8,13 @@ from typing import Any
 import click
 
 from facsim.cli.options import KeyValue, SampleFile, output
+from facsim.cli.tables import monitor_table
 from facsim.cli.terminal import progress, say, show
 from facsim.cli.verb import Verb
 
-__all__ = ["bench", "compare", "evaluate"]
+__all__ = ["bench", "compare", "evaluate", "monitor"]
+
+DRIFT = 1  # exit code
 
 low_level = click.option(
     "--low-level/--no-low-level", default=True, show_default=True, help="Train a classifier on the cells."
@@ -105,6 +108,31 @@ def compare(
     if output is not None:
         say(f"comparison: {output / 'compare.html'}")
     show(comparison.to_json(), comparison)
+
+
+@click.command(cls=Verb)
+@click.argument("files", type=SampleFile(), nargs=-1, required=True)
+@click.option("--reference", type=SampleFile(), help="Truth, or validated events; for the first call.")
+@click.option("--state", type=click.Path(path_type=Path), metavar="PATH", help="File (.npz) to go on from next time.")
+@click.option(
+    "--alpha", type=float, default=0.01, show_default=True, help="Chance that good events ever raise an alarm."
+)
+@click.pass_context
+def monitor(
+    ctx: click.Context, files: tuple[Path, ...], reference: Path | None, state: Path | None, alpha: float
+) -> None:
+    """Watch a running production against a reference.
+
+    FILES are its next files, in order, with other events than the reference's. The exit code is 1 once a drift has
+    been seen.
+    """
+    from facsim import api
+
+    with progress("watching", "files") as tick:
+        result = api.monitor(files, reference=reference, state=state, alpha=alpha, progress=tick)
+    show(result.to_json(), monitor_table(result))
+    if result.alarm:
+        ctx.exit(DRIFT)
 
 
 def _seconds(times: tuple[tuple[str, str], ...]) -> dict[str, float]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["describe", "listed"]
+if TYPE_CHECKING:
+    from facsim.metrics import MonitorResult
+
+__all__ = ["describe", "listed", "monitor_table"]
 
 MANY = 12  # more blocks than these are shortened
 
@@ -44,6 +47,21 @@ def listed(lines: Mapping[str, str]) -> RenderableType:
     for name, text in lines.items():
         table.add_row(Text(name), Text(text))
     return table
+
+
+def monitor_table(result: MonitorResult, most: int = 10) -> RenderableType:
+    """State of a monitor: the verdict, and the observables nearest to an alarm."""
+    seen = f"a drift was seen after {result.alarm_at:,} events" if result.alarm else "no drift is seen"
+    head = f"{result.events:,} events so far: {seen} (p = {result.pvalue:.2g}, valid however often one looks)"
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("observable", "mean", "reference", "W1", "floor", "p", ""):
+        table.add_column(column, justify="left" if column == "observable" else "right")
+    for name, row in list(result.rows.items())[:most]:
+        figures = (row.mean, row.reference_mean, row.w1, row.floor)
+        table.add_row(
+            Text(name), *(f"{v:.4g}" for v in figures), f"{row.pvalue:.2g}", "[yellow]drifts[/]" if row.alarm else ""
+        )
+    return Group(Text(head), table)
 
 
 def _about_file(found: Mapping[str, Any]) -> str:
