@@ -14,6 +14,8 @@ import pytest
 from facsim import Block, Events, Grid, Schema
 from facsim.errors import DataError
 from facsim.metrics import ClassifierResult, auc
+from facsim.observables import correlations as observables
+from facsim.observables.weights import band
 from facsim.report import by_condition, correlations, histograms, profiles, resolution, sections, tails
 from facsim.report.binning import Histogram, histogram
 from facsim.report.chart import Chart, picture
@@ -167,19 +169,24 @@ def test_pixels_are_those_given() -> None:
 # correlations
 
 
+def pearson(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    found = observables.correlations({str(i): column for i, column in enumerate(values.T)}, weights)
+    return found.values, found.errors
+
+
 def test_pearson_agrees_with_numpy_and_its_error_with_the_scatter() -> None:
     rng = np.random.default_rng(0)
     found = []
     for _ in range(300):
         x = rng.standard_t(6, 400)
-        found.append(correlations.pearson(np.column_stack([x, x**2 + rng.normal(size=400)])))
+        found.append(pearson(np.column_stack([x, x**2 + rng.normal(size=400)])))
     values, errors = (np.array([f[k][0, 1] for f in found]) for k in (0, 1))
     # 300 draws know their scatter to 4 %; long tails leave the error of 400 events a little too small
     assert errors.mean() == pytest.approx(values.std(), rel=0.25)
     sample = rng.normal(size=(50, 3))
-    assert correlations.pearson(sample)[0] == pytest.approx(np.corrcoef(sample.T))
-    repeated = correlations.pearson(np.concatenate([sample, sample[:10]]))[0]
-    assert correlations.pearson(sample, np.where(np.arange(50) < 10, 2.0, 1.0))[0] == pytest.approx(repeated)
+    assert pearson(sample)[0] == pytest.approx(np.corrcoef(sample.T))
+    repeated = pearson(np.concatenate([sample, sample[:10]]))[0]
+    assert pearson(sample, np.where(np.arange(50) < 10, 2.0, 1.0))[0] == pytest.approx(repeated)
 
 
 def test_a_wrong_correlation_is_found_behind_equal_distributions() -> None:
@@ -203,8 +210,8 @@ def test_signed_weights_remove_a_background_from_correlations() -> None:
         signal.schema,
         np.repeat([1.0, 1.0, -1.0], [2000, 500, 500]),
     )
-    plain = correlations.pearson(signal.features.astype(float))[0]
-    found, _ = correlations.pearson(both.features.astype(float), both.weights)
+    plain = pearson(signal.features.astype(float))[0]
+    found, _ = pearson(both.features.astype(float), both.weights)
     assert found == pytest.approx(plain, abs=1e-6)
 
 
@@ -245,10 +252,10 @@ def test_band_takes_signed_weights() -> None:
     rng = np.random.default_rng(0)
     signal, background = rng.normal(size=(4000, 1)), rng.uniform(-9, 9, (1000, 1))
     joined = np.concatenate([signal, background, background])
-    found = profiles.band(joined, np.repeat([1.0, 1.0, -1.0], [4000, 1000, 1000]))
+    found = band(joined, np.repeat([1.0, 1.0, -1.0], [4000, 1000, 1000]))
     # 16 % quantile of a Gaussian at -0.994; error sqrt(0.16 * 0.84 / 4000) / density 0.243 = 0.024
-    assert found["low"][0] == pytest.approx(-0.994, abs=0.1)
-    assert found["high"][0] == pytest.approx(0.994, abs=0.1)
+    assert found.low[0] == pytest.approx(-0.994, abs=0.1)
+    assert found.high[0] == pytest.approx(0.994, abs=0.1)
 
 
 # resolution

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.metrics.samples import as_weights
+from facsim.observables.correlations import correlations
 from facsim.observables.tables import column_names
 from facsim.report.chart import LETTER, Chart
 from facsim.report.drawing import Drawing, markup
@@ -17,7 +18,7 @@ from facsim.report.labels import label
 from facsim.report.sample import Sample
 from facsim.report.scale import Scale, Ticks
 
-__all__ = ["draw", "measure", "pearson"]
+__all__ = ["draw", "measure"]
 
 Array = NDArray[np.float64]
 
@@ -27,44 +28,6 @@ LONGEST = 26
 """Letters of a name beside the matrix."""
 FALSE_ALARMS = 0.01
 """Chance that any of the pairs of a perfect copy is called different."""
-
-
-def pearson(values: Array, weights: Array | None = None) -> tuple[Array, Array]:
-    r"""Correlation coefficients of all pairs of columns, with their errors.
-
-    .. math:: r_{ab} = \sum_i w_i z_{ia} z_{ib}, \qquad
-              \sigma^2_{ab} = \sum_i w_i^2 \left(z_{ia} z_{ib} - \tfrac{r_{ab}}{2} (z_{ia}^2 + z_{ib}^2)\right)^2
-
-    with z the standardised columns and weights of sum 1. The error comes from the influence of each event, so it holds
-    for any distribution with four moments, and for signed weights; for a Gaussian it is (1 - r²)/√n.
-
-    Parameters
-    ----------
-    values : array (n, d)
-        No column may be constant.
-    weights : array (n,), optional
-        May be negative.
-
-    Returns
-    -------
-    coefficients, errors : array (d, d)
-
-    Examples
-    --------
-    >>> pearson(np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 5.0]]))[0]
-    array([[1., 1.],
-           [1., 1.]])
-    """
-    w = as_weights(weights, len(values), "weights")
-    offset = values - w @ values
-    z = offset / np.sqrt(w @ offset**2)
-    r = np.clip(z.T @ (w[:, None] * z), -1, 1)
-    squares, cubes = z**2, z**3
-    two = squares.T @ (w[:, None] ** 2 * squares)
-    three = cubes.T @ (w[:, None] ** 2 * z)
-    four = np.diag(two)
-    variance = two - r * (three + three.T) + r**2 / 4 * (four[:, None] + 2 * two + four)
-    return np.asarray(r), np.sqrt(np.maximum(variance, 0))
 
 
 def measure(reference: Sample, generated: Sample, second: Sample, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,8 +48,8 @@ def measure(reference: Sample, generated: Sample, second: Sample, metrics: Mappi
     names = [n for n in columns[0] if all(_varies(c[n], s) for c, s in zip(columns, samples, strict=True))]
     if len(names) < 2:
         return {"names": names, "pairs": []}
-    found = [pearson(np.column_stack([c[n] for n in names]), s.weights) for c, s in zip(columns, samples, strict=True)]
-    (truth, truth_error), (copy, copy_error), (other, other_error) = found
+    found = [correlations({n: c[n] for n in names}, s.weights) for c, s in zip(columns, samples, strict=True)]
+    (truth, truth_error), (copy, copy_error), (other, other_error) = ((f.values, f.errors) for f in found)
     error = np.hypot(truth_error, copy_error)
     upper = np.triu_indices(len(names), 1)
     difference, floor = (copy - truth)[upper], (other - truth)[upper]

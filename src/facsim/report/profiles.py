@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.events import Events
-from facsim.metrics.samples import as_weights
+from facsim.observables.weights import band
 from facsim.report.chart import Chart
 from facsim.report.drawing import Drawing, capital, markup
 from facsim.report.figures import LEFT, RIGHT, WIDTH, ratio_panel, top_of
@@ -17,39 +17,12 @@ from facsim.report.sample import Sample
 from facsim.report.scale import Scale, Ticks
 from facsim.schema import Block, Grid
 
-__all__ = ["band", "draw", "measure"]
+__all__ = ["draw", "measure"]
 
 Array = NDArray[np.float64]
 
 MOST_PROFILES = 12
 AXES = {"x": "x [mm]", "y": "y [mm]", "r": "distance from the axis r [mm]"}
-
-
-def band(values: Array, weights: Array | None = None) -> dict[str, list[float]]:
-    """Mean of every column with its error, and the range that holds the central 68 % of the events.
-
-    Parameters
-    ----------
-    values : array (n, d)
-    weights : array (n,), optional
-        May be negative; quantiles are then the first values at which the summed weights reach 16 % and 84 %.
-
-    Examples
-    --------
-    >>> band(np.arange(101.0)[:, None])["low"], band(np.arange(101.0)[:, None])["high"]
-    ([16.0], [84.0])
-    """
-    w = as_weights(weights, len(values), "weights")
-    mean = w @ values
-    error = np.sqrt(w**2 @ (values - mean) ** 2)
-    if weights is None:
-        low, high = np.quantile(values, [0.16, 0.84], axis=0)
-    else:
-        order = np.argsort(values, axis=0)
-        filled = np.cumsum(w[order], axis=0)
-        rows = [np.argmax(filled >= share, axis=0) for share in (0.16, 0.84)]
-        low, high = (np.take_along_axis(values, order[row, np.arange(len(row))][None], axis=0)[0] for row in rows)
-    return {"mean": mean.tolist(), "error": error.tolist(), "low": low.tolist(), "high": high.tolist()}
 
 
 def measure(reference: Sample, generated: Sample) -> dict[str, Any]:
@@ -59,8 +32,8 @@ def measure(reference: Sample, generated: Sample) -> dict[str, Any]:
     -------
     dict
         ``profiles``: list of ``axis`` (``layer``, ``x``, ``y`` or ``r``), ``title``, ``edges``, and ``reference`` and
-        ``generated`` as of `band`. Layers of one grid are added up. Shares are of the energy in the layer(s), and of
-        events that have some there.
+        ``generated`` with mean, error, low and high of `facsim.observables.weights.band`. Layers of one grid are added
+        up. Shares are of the energy in the layer(s), and of events that have some there.
     """
     layers = reference.events.schema.layers
     out: list[dict[str, Any]] = []
@@ -158,4 +131,5 @@ def _shares(energies: Array, weights: Array | None) -> dict[str, list[float]] | 
     lit = total > 0
     if lit.sum() < 2 or (weights is not None and not weights[lit].sum() > 0):
         return None
-    return band(energies[lit] / total[lit, None], None if weights is None else weights[lit])
+    found = band(energies[lit] / total[lit, None], None if weights is None else weights[lit])
+    return {key: getattr(found, key).tolist() for key in ("mean", "error", "low", "high")}
