@@ -13,8 +13,8 @@ from facsim.errors import DataError, SchemaMismatch, WeightError
 from facsim.metrics import DISTANCES, equivalent_events, jsd, ks, mode_coverage
 from facsim.metrics.tails import explain
 from facsim.report import gather
-from facsim.report.compare import compare_observables
 from facsim.report.neighbours import repeated
+from facsim.report.observables import compare_observables
 
 Make = Callable[..., Events]
 MASS = Schema((Block("mass", (), "real", "GeV"),))

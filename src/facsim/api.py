@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facsim import io, metrics
+from facsim import io
 from facsim.deploy import bench
 from facsim.deploy.memory import open_model
 from facsim.errors import DataError, require
 from facsim.events import Events
 from facsim.io import read, write
 from facsim.io.split import split
-from facsim.report import Comparison, evaluate, sidebyside
+from facsim.report import compare, evaluate, monitor
 from facsim.sampler import Sampler, as_conditions, draw_conditions
 from facsim.schema import Schema
 from facsim.sharding import ShardSampler
@@ -35,14 +34,13 @@ __all__ = [
     "fit",
     "info",
     "load",
+    "monitor",
     "read",
     "sample",
     "simulate",
     "split",
     "write",
 ]
-
-BATCH = 4096  # events of a file that are in memory together
 
 StrPath = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -250,148 +248,6 @@ def sample(
             if progress is not None:
                 progress(len(writer), len(matrix))
     return Path(output)
-
-
-def compare(
-    reference: StrPath | Events,
-    generated: Sequence[StrPath | Events] | Mapping[str, StrPath | Events],
-    *,
-    names: Sequence[str] | None = None,
-    times: Mapping[str, float] | None = None,
-    output: StrPath | None = None,
-    progress: Progress | None = None,
-    **options: Any,
-) -> Comparison:
-    """Put several surrogates side by side, each held against the same truth.
-
-    Parameters
-    ----------
-    reference : path or Events
-        Truth.
-    generated : sequence or mapping of path or Events
-        One per surrogate; a mapping names them.
-    names : sequence of str, optional
-        Of the surrogates. Default: names of the files without suffix.
-    times : mapping, optional
-        Seconds per event of a surrogate, as far as known.
-    output : path, optional
-        Folder for ``compare.html``, ``compare.json`` and, in a folder of its name, the report of each surrogate.
-    progress : callable, optional
-        Called with (done, total).
-    **options
-        As for `evaluate`: ``second_reference``, ``seed``, ``low_level``, ``tolerance``, ``max_events``.
-
-    Returns
-    -------
-    Comparison
-
-    Raises
-    ------
-    DataError
-        If two surrogates have the same name, or a time belongs to none.
-
-    Examples
-    --------
-    >>> import facsim
-    >>> truth = facsim.read(facsim.datasets.path("calogan-eplus-mini"))
-    >>> comparison = facsim.compare(truth[:400], {"b": truth[400:600], "a": truth[600:800]}, low_level=False)
-    >>> comparison.names
-    ('b', 'a')
-    """
-    if isinstance(generated, Mapping):
-        sources = dict(generated)
-    else:
-        chosen = list(names) if names is not None else [_stem(source, i) for i, source in enumerate(generated)]
-        if len(chosen) != len(generated) or len(set(chosen)) < len(chosen):
-            msg = f"names {chosen} for {len(generated)} surrogates: give each a name of its own (--name, once for each)"
-            raise DataError(msg)
-        sources = dict(zip(chosen, generated, strict=True))
-    sidebyside.check(list(sources), times or {})
-    reports = {}
-    for i, (name, source) in enumerate(sources.items()):
-        reports[name] = evaluate(
-            reference,
-            source,
-            progress=partial(_part, progress, i, len(sources)) if progress else None,
-            **options,
-        )
-    comparison = sidebyside.compare(reports, times)
-    if output is not None:
-        comparison.save(output)
-    return comparison
-
-
-def monitor(
-    files: Sequence[StrPath],
-    *,
-    reference: StrPath | Events | None = None,
-    state: StrPath | None = None,
-    alpha: float = 0.01,
-    progress: Progress | None = None,
-) -> metrics.MonitorResult:
-    """Watch a running production: test its files, as they come, against a reference, in bounded memory.
-
-    Parameters
-    ----------
-    files : sequence of path
-        The next files of the production, in order. Their events must be independent of the reference's.
-    reference : path or Events, optional
-        Truth, or validated events; needed unless `state` exists.
-    state : path, optional
-        File (``.npz``) that remembers the monitor between calls; made if it does not exist.
-    alpha : float, optional
-        Chance that good events ever raise an alarm, however long it runs and however often one looks.
-    progress : callable, optional
-        Called with (files done, files).
-
-    Returns
-    -------
-    MonitorResult
-
-    Raises
-    ------
-    DataError
-        If there is neither a state nor a reference, or both: a monitor keeps the reference that it began with.
-
-    Examples
-    --------
-    >>> import facsim, tempfile
-    >>> known, production = facsim.datasets.load("calogan-eplus-mini").split(0.5, seed=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     facsim.write(f"{folder}/next.h5", production)
-    ...     facsim.monitor([f"{folder}/next.h5"], reference=known).alarm
-    False
-    """
-    known = state is not None and Path(state).exists()
-    if known == (reference is not None):
-        what = (
-            f"{state} holds a reference already: leave --reference out, or choose another --state"
-            if known
-            else ("there is no state yet to go on from: give the reference (--reference)")
-        )
-        raise DataError(what)
-    if known:
-        watching = metrics.Monitor.load(str(state))
-    else:
-        watching = metrics.Monitor(reference if isinstance(reference, Events) else read(str(reference)), alpha=alpha)
-    for i, path in enumerate(files):
-        with io.open(path) as source:
-            for batch in source.batches(BATCH):
-                watching.update(batch.check(str(path)))
-        if progress:
-            progress(i + 1, len(files))
-    if state is not None:
-        watching.save(state)
-    return watching.result()
-
-
-def _part(progress: Progress, i: int, parts: int, done: int, total: int) -> None:
-    """Turn the progress of one of equal parts into that of the whole."""
-    progress(100 * i + 100 * done // max(1, total), 100 * parts)
-
-
-def _stem(source: StrPath | Events, index: int) -> str:
-    return f"surrogate {index + 1}" if isinstance(source, Events) else Path(source).stem
 
 
 def export(model: StrPath | Surrogate, output: StrPath, *, check: bool = True, licence: str | None = None) -> Path:

@@ -16,9 +16,9 @@ from facsim.metrics import calochallenge, effective_size
 from facsim.metrics.protocols import PROTOCOLS
 from facsim.report import distances, sections, worth
 from facsim.report.classify import classify
-from facsim.report.compare import FALSE_ALARMS, compare_conditions, compare_observables, require_overlap
 from facsim.report.gather import Gathered, gather
 from facsim.report.neighbours import Neighbours, nearest_neighbours, repeated
+from facsim.report.observables import FALSE_ALARMS, compare_conditions, compare_observables, require_overlap
 from facsim.report.page import render
 from facsim.report.physics import means, response
 from facsim.report.progress import Stages
