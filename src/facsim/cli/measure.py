@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from facsim.cli.options import KeyValue, SampleFile, output
-from facsim.cli.tables import monitor_table
 from facsim.cli.terminal import progress, say, show
 from facsim.cli.verb import Verb
 
@@ -127,6 +126,7 @@ def monitor(
     been seen.
     """
     from facsim import api
+    from facsim.cli.tables import monitor_table
 
     with progress("watching", "files") as tick:
         result = api.monitor(files, reference=reference, state=state, alpha=alpha, progress=tick)
