@@ -333,6 +333,9 @@ def test_the_table_says_how_large_a_difference_is_and_what_it_takes_to_see_it(wi
     assert worst["events_needed"] < 600
     assert worst["equivalent_events"] < 600
     assert rows["E_0"]["light"] == "green"
+    spoiled = wide.metrics["observables"][worst["observable"]]["chi2"]
+    sound = wide.metrics["observables"]["E_0"]["chi2"]
+    assert spoiled["pvalue"] < 1e-4 < sound["pvalue"]
     patient = evaluate(truth, showers(600, seed=3, width=26.0), low_level=False, tolerance=1e6)
     assert {row["light"] for row in patient.table()} == {"amber", "green"}
 

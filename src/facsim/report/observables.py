@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.errors import DataError, FacsimError, WeightError
-from facsim.metrics import DISTANCES, ks
+from facsim.metrics import DISTANCES, chi2, ks
 from facsim.metrics.needed import events_needed
 from facsim.metrics.permutation import Null, null_distribution
 from facsim.report.physics import mean_and_spread
@@ -46,14 +46,15 @@ def compare_observables(
     dict
         By observable, the one that is worst relative to its floor first: ``w1`` (in the observable's unit), ``ks``,
         ``separation``, ``cvm`` (None where signed weights do not allow one); ``pvalue`` of W1 against its floor's
-        distribution, and ``ks_pvalue``; ``excess``, W1 over its floor (None if the floor is 0); ``relative``, W1 in
-        standard deviations of the truth; ``differs``, whether the Kolmogorov-Smirnov test sees a difference
-        (Bonferroni: `FALSE_ALARMS` over all observables together); ``light``: ``green`` if it sees none, ``amber`` if
-        it sees one of less than `tolerance` standard deviations, else ``red``; ``events_needed`` per sample to see a
-        W1 of this size, and ``equivalent_events``, the size of a truth sample whose W1 would on average be as large
-        (both None if no difference is resolved); and ``floor`` with the mean distances for truth against truth,
-        ``w1_low`` and ``w1_high`` the range of W1 over the ``partitions``, and ``ks_pvalue`` of the two truth samples
-        as they were given. An observable that cannot be compared has ``error`` alone, and comes last.
+        distribution, ``ks_pvalue``, and ``chi2`` with its ``ndf`` and ``pvalue`` in 20 bins; ``excess``, W1 over its
+        floor (None if the floor is 0); ``relative``, W1 in standard deviations of the truth; ``differs``, whether the
+        Kolmogorov-Smirnov test sees a difference (Bonferroni: `FALSE_ALARMS` over all observables together);
+        ``light``: ``green`` if it sees none, ``amber`` if it sees one of less than `tolerance` standard deviations,
+        else ``red``; ``events_needed`` per sample to see a W1 of this size, and ``equivalent_events``, the size of a
+        truth sample whose W1 would on average be as large (both None if no difference is resolved); and ``floor``
+        with the mean distances for truth against truth, ``w1_low`` and ``w1_high`` the range of W1 over the
+        ``partitions``, and ``ks_pvalue`` of the two truth samples as they were given. An observable that cannot be
+        compared has ``error`` alone, and comes last.
 
     Notes
     -----
@@ -92,6 +93,7 @@ def _entry(
         **distances,
         "pvalue": null.pvalue(w1),
         "ks_pvalue": pvalue,
+        "chi2": _chi2(truth, copy, reference.weights, generated.weights),
         "excess": w1 / null.mean if null.mean > 0 else (None if w1 > 0 else 1.0),
         "relative": relative,
         "differs": differs,
@@ -172,6 +174,14 @@ def _condition_names(sample: Sample) -> list[str]:
     from facsim.observables.tables import column_names
 
     return [name for block in sample.events.schema.conditions for name in column_names(block)]
+
+
+def _chi2(p: Array, q: Array, wp: Array | None, wq: Array | None) -> dict[str, float] | None:
+    """Chi-square test in twenty bins; None where too few events or their weights do not allow one."""
+    try:
+        return chi2(p, q, wp=wp, wq=wq).to_json()
+    except FacsimError:
+        return None
 
 
 def _distances(p: Array, q: Array, wp: Array | None, wq: Array | None) -> dict[str, Any]:
