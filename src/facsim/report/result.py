@@ -101,8 +101,8 @@ class Report:
     def _rows(self) -> list[tuple[str, str, str, bool]]:
         """Name, value, floor and whether it differs, of the classifiers and the worst observables."""
         rows = []
-        for key, name in CLASSIFIERS.items():
-            entry = self.metrics["classifiers"].get(key, {})
+        for key, entry in self.metrics["classifiers"].items():
+            name = CLASSIFIERS.get(key, f"{key} classifier")  # others are protocols
             if "auc" in entry:
                 value, floor = (
                     with_error(entry[k], entry[e]) for k, e in (("auc", "auc_error"), ("floor", "floor_error"))

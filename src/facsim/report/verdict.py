@@ -44,8 +44,8 @@ def judge(metrics: dict[str, Any]) -> Verdict:
     different = [name for name, entry in observables.items() if entry["differs"]]
     tests = {"observables": bool(different)}
     findings = []
-    for key, name in CLASSIFIERS.items():
-        entry = metrics["classifiers"].get(key, {})
+    for key, entry in metrics["classifiers"].items():
+        name = CLASSIFIERS.get(key, f"{key} classifier")  # others are protocols
         if "auc" not in entry:
             continue
         tests[name] = entry["differs"]
