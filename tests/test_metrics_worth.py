@@ -1,5 +1,8 @@
 """Power, efficiencies, what a sample is worth, the running test: against closed forms and planted flaws."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -412,3 +415,24 @@ def test_monitor_of_showers_and_bad_batches(toy_showers):
         Monitor({"x": np.arange(50.0)})
     with pytest.raises(DataError, match="not finite"):
         Monitor({"x": np.full(200, np.nan)})
+
+
+def test_a_damaged_state_of_a_monitor_is_a_message(tmp_path) -> None:
+    path = tmp_path / "state.npz"
+    Monitor({"mass": np.random.default_rng(0).normal(size=500)}).save(path)
+    whole = path.read_bytes()
+    damaged = [whole[: len(whole) * k // 10] for k in range(10)]
+    damaged += [whole[:k] + bytes([whole[k] ^ 0xFF]) + whole[k + 1 :] for k in range(200, len(whole) - 200, 997)]
+    for content in damaged[:10]:
+        path.write_bytes(content)
+        with pytest.raises(FileFormatError, match=r"state\.npz: not the state"):
+            Monitor.load(path)
+    for content in damaged[10:]:  # a flipped byte is noticed by the checksum of its array, or harmless
+        path.write_bytes(content)
+        with contextlib.suppress(FileFormatError):
+            Monitor.load(path)
+    with np.load(io.BytesIO(whole), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(path, **arrays | {"counts": arrays["counts"][:, :-1]})
+    with pytest.raises(FileFormatError, match="Begin anew"):
+        Monitor.load(path)

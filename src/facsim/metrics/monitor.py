@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -204,23 +206,23 @@ class Monitor:
             If the file is none.
         """
         try:
-            with np.load(Path(path), allow_pickle=False) as file:
+            # opened here, since numpy leaves a broken file open
+            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 meta = json.loads(str(file["meta"]))
-                state = {name: file[name] for name in OF_REFERENCE + OF_STREAM}
-            if meta["format"] != FORMAT:
-                msg = f"{path}: a monitor of format {meta['format']}, this version reads {FORMAT}"
-                raise FileFormatError(msg)
-        except (OSError, KeyError, ValueError) as error:
-            if isinstance(error, FileFormatError):
-                raise
-            msg = f"{path}: not the state of a monitor ({error}). Monitor.save writes one"
+                version = meta["format"]
+                self = cls.__new__(cls)
+                self.names = tuple(meta["names"])
+                self.alpha, self.window, self.seed = meta["alpha"], meta["window"], meta["seed"]
+                self.largest_weight = meta["largest_weight"]
+                self._events, self._offered, self._alarm_at = meta["events"], meta["offered"], meta["alarm_at"]
+                self._state = {name: file[name] for name in OF_REFERENCE + OF_STREAM}
+            self.result()  # arrays that do not belong together show here
+        except (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, BadZipFile, zlib.error) as error:
+            msg = f"{path}: not the state of a monitor, or not all of it ({error}). Begin anew with the reference"
             raise FileFormatError(msg) from error
-        self = cls.__new__(cls)
-        self.names = tuple(meta["names"])
-        self.alpha, self.window, self.seed = meta["alpha"], meta["window"], meta["seed"]
-        self.largest_weight = meta["largest_weight"]
-        self._state = state
-        self._events, self._offered, self._alarm_at = meta["events"], meta["offered"], meta["alarm_at"]
+        if version != FORMAT:
+            msg = f"{path}: a monitor of format {version}, this version reads {FORMAT}. Begin anew with the reference"
+            raise FileFormatError(msg)
         return self
 
     def _weigh(self) -> None:

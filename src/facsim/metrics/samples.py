@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facsim.errors import DataError, WeightError
+from facsim.observables.weights import shares as as_weights
 
 __all__ = ["Array", "as_sample", "as_weights", "effective_size", "require_non_negative"]
 
@@ -25,27 +26,6 @@ def as_sample(values: ArrayLike, name: str) -> Array:
         msg = f"{name}: event {row} is {sample[row]} ({bad} are not finite). Remove these events first"
         raise DataError(msg)
     return sample
-
-
-def as_weights(weights: ArrayLike | None, n: int, name: str) -> Array:
-    """Bring weights to float64 with a sum of 1; None gives every event the same.
-
-    Raises
-    ------
-    WeightError
-        If the number does not fit, a weight is not finite, or the sum is not positive.
-    """
-    if weights is None:
-        return np.full(n, 1.0 / n)
-    out = np.asarray(weights, np.float64)
-    if out.shape != (n,) or not np.isfinite(out).all():
-        msg = f"{name}: need {n} finite weights, got shape {out.shape} with {int((~np.isfinite(out)).sum())} not finite"
-        raise WeightError(msg)
-    total = out.sum()
-    if not total > 0:
-        msg = f"{name}: the weights sum to {total:g}; a distribution needs a positive sum. Is the signal's sign right?"
-        raise WeightError(msg)
-    return np.asarray(out / total)
 
 
 def require_non_negative(weights: ArrayLike | None, name: str, what: str, cure: str) -> None:

@@ -28,7 +28,7 @@ class Band:
         self.mean, self.error, self.low, self.high = mean, error, low, high
 
 
-def shares(weights: ArrayLike | None, n: int) -> Array:
+def shares(weights: ArrayLike | None, n: int, name: str = "weights") -> Array:
     """Weights (n,) with a sum of 1; None gives every event the same.
 
     Raises
@@ -44,17 +44,17 @@ def shares(weights: ArrayLike | None, n: int) -> Array:
     (array([0.5, 0.5]), array([ 1.5, -0.5]))
     """
     if n == 0:
-        msg = "no events: at least one is needed"
+        msg = f"{name}: no events, at least one is needed"
         raise DataError(msg)
     if weights is None:
         return np.full(n, 1.0 / n)
     out = np.asarray(weights, np.float64)
     if out.shape != (n,) or not np.isfinite(out).all():
-        msg = f"need {n} finite weights, got shape {out.shape}"
+        msg = f"{name}: need {n} finite weights, got shape {out.shape} with {int((~np.isfinite(out)).sum())} not finite"
         raise WeightError(msg)
     total = out.sum()
     if not total > 0:
-        msg = f"the weights sum to {total:g}; a distribution needs a positive sum. Is the signal's sign right?"
+        msg = f"{name}: the weights sum to {total:g}; a distribution needs a positive sum. Is the signal's sign right?"
         raise WeightError(msg)
     return np.asarray(out / total)
 

@@ -38,7 +38,8 @@ def monitor(
     state : path, optional
         File (``.npz``) that remembers the monitor between calls; made if it does not exist.
     alpha : float, optional
-        Chance that good events ever raise an alarm, however long it runs and however often one looks.
+        Chance that good events ever raise an alarm, however long it runs and however often one looks. A state keeps
+        the one that it began with.
     progress : callable, optional
         Called with (files done, files).
 
