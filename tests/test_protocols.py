@@ -9,6 +9,7 @@ from facsim.metrics import caloflow, high_level_auc
 from facsim.metrics.calochallenge import features
 from facsim.metrics.classifier import Tally
 from facsim.metrics.protocols import protocol_auc
+from facsim.metrics.resnet import resnet
 from facsim.metrics.tails import classifier_weights, explain, most_fake, most_missing, weight_tails
 from facsim.observables.matrix import named_columns
 
@@ -146,6 +147,22 @@ def test_the_cnn_sees_a_rearrangement_in_space_and_leaves_torch_as_it_was():
     assert torch.equal(torch.get_rng_state(), state)
     with pytest.raises(SchemaMismatch, match="one shape"):
         protocol_auc(photons(30, 1), photons(30, 2), "calochallenge", "cnn", epochs=1)
+
+
+def test_the_cnn_has_the_same_gradients_in_single_and_double_precision():
+    # Its first convolution once took its gradient from memory that nobody wrote (oneDNN, one plane, padded).
+    mesh = detectors.cylinder_mesh((6, 8, 6), (60.0, 30.0))
+    inputs = torch.rand(29, 1 + mesh.width, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 0.01
+    gradients = []
+    for dtype in (torch.float64, torch.float32):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = resnet(mesh)(torch, inputs.shape[1], None).double().to(dtype)
+        for _ in range(3):  # memory that has been used before
+            network.zero_grad()
+            network(inputs.to(dtype)).square().sum().backward()
+        gradients.append(torch.cat([p.grad.double().flatten() for p in network.parameters()]))
+    assert torch.norm(gradients[1] - gradients[0]) < 1e-3 * torch.norm(gradients[0])
 
 
 def test_bad_arguments_say_what_there_is(toy_showers):

@@ -59,8 +59,13 @@ def _network(torch: Any, grid: tuple[int, ...]) -> Any:
     nn = torch.nn
 
     def convolution(before: int, after: int, size: int, stride: int) -> Any:
-        layer = nn.Conv3d(before, after, size, stride, padding=size // 2, bias=False)
+        # The border is padded by hand before the first convolution: with one input plane and a padding of its own,
+        # oneDNN of torch 2.13 takes the gradient of the weights from memory that nobody wrote.
+        border = size // 2 if before > 1 else 0
+        layer = nn.Conv3d(before, after, size, stride, padding=border, bias=False)
         nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        if before == 1:
+            return nn.Sequential(nn.ConstantPad3d(size // 2, 0.0), layer, nn.BatchNorm3d(after))
         return nn.Sequential(layer, nn.BatchNorm3d(after))
 
     class Residual(nn.Module):  # type: ignore[name-defined, misc]
