@@ -1,0 +1,158 @@
+"""Perceptrons as generator and as critic: for columns of any sort."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from facsim.models.gan.layout import Layout
+from facsim.models.gan.networks.base import CRITICS, GENERATORS, CriticPart, GeneratorPart, entrance
+from facsim.nets.activations import Activation, Output, activation, output
+from facsim.nets.hadamard import Concatenate, Hadamard
+from facsim.nets.minibatch import MinibatchDiscrimination
+from facsim.nets.perceptron import Perceptron
+
+__all__ = ["MLPBody", "MLPCritic", "MLPGenerator", "Minibatch", "NoCritic"]
+
+
+class Minibatch(BaseModel):
+    """Sizes of minibatch discrimination (Salimans et al., arXiv:1606.03498)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    features: int = Field(20, ge=1)
+    kernels: int = Field(10, ge=1)
+
+
+@GENERATORS.register("mlp")
+class MLPGenerator(GeneratorPart):
+    """Perceptron from noise and conditions to events.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from facsim import Block, Schema
+    >>> layout = Layout(Schema((Block("dll", (5,)),), (Block("track", (3,)),)), width=5, context=3)
+    >>> MLPGenerator(hidden=16).build(layout)(torch.randn(2, 64), torch.randn(2, 3)).shape
+    torch.Size([2, 5])
+    """
+
+    summary = "perceptron"
+    reference = "Goodfellow et al., arXiv:1406.2661"
+
+    hidden: int = Field(128, ge=1)
+    layers: int = Field(3, ge=1)
+    activation: Activation = "leaky_relu"
+    slope: float = 0.2
+    conditioning: Literal["concat", "hadamard"] = "concat"
+    output: Output = "linear"
+
+    def build(self, layout: Layout) -> nn.Module:
+        """Network ``(noise (n, noise), context (n, c)) -> x (n, width)``."""
+        enter = entrance(self.conditioning, self.noise, layout)
+        net = Perceptron(enter.width, layout.width, self.hidden, self.layers, self.activation, self.slope)
+        return _Generator(enter, net, output(self.output))
+
+
+class _Generator(nn.Module):
+    """Conditions and noise meet, pass through a network, and end in an activation."""
+
+    def __init__(self, enter: Concatenate | Hadamard, net: nn.Module, leave: nn.Module) -> None:
+        super().__init__()
+        self.enter, self.net, self.leave = enter, net, leave
+
+    def forward(self, noise: Tensor, context: Tensor) -> Tensor:
+        """Events (n, width)."""
+        x: Tensor = self.leave(self.net(self.enter(noise, context)))
+        return x
+
+
+@CRITICS.register("mlp")
+class MLPCritic(CriticPart):
+    """Perceptron on events and conditions; the plain one has a written-out gradient for fast gradient penalties.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from facsim import Block, Schema
+    >>> layout = Layout(Schema((Block("dll", (5,)),), (Block("track", (3,)),)), width=5, context=3)
+    >>> MLPCritic(hidden=16).build(layout)(torch.randn(2, 5), torch.randn(2, 3)).shape
+    torch.Size([2, 16])
+    """
+
+    summary = "perceptron"
+    reference = "Goodfellow et al., arXiv:1406.2661"
+
+    hidden: int = Field(128, ge=1)
+    layers: int = Field(3, ge=1)
+    activation: Activation = "leaky_relu"
+    slope: float = 0.2
+    spectral: bool = False
+    """Spectral normalisation of every layer (Miyato et al., arXiv:1802.05957)."""
+    layer_norm: bool = False
+    """Layer normalisation (Ba et al., arXiv:1607.06450): it leaves every event to itself."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    minibatch: Minibatch | None = None
+
+    @property
+    def uses_batch(self) -> bool:
+        """Whether minibatch discrimination is on."""
+        return self.minibatch is not None
+
+    def build(self, layout: Layout, pack: int = 1) -> nn.Module:
+        """Network ``(x (n, width * pack), context (n, c * pack)) -> features (n, hidden [+ minibatch features])``."""
+        inputs = pack * (layout.width + (0 if self.projection else layout.context))
+        net = Perceptron(inputs, 0, self.hidden, self.layers, self.activation, self.slope)
+        if not (self.spectral or self.layer_norm or self.dropout or self.minibatch):
+            return _PlainBody(net, self.projection)
+        if self.spectral:
+            for layer in net.hidden:
+                spectral_norm(layer)
+        norms = [nn.LayerNorm(self.hidden) if self.layer_norm else nn.Identity() for _ in net.hidden]
+        stack = [m for layer, norm in zip(net.hidden, norms, strict=True) for m in (layer, norm, *self._after())]
+        return MLPBody(nn.Sequential(*stack), self.hidden, self.projection, self.minibatch)
+
+    def _after(self) -> list[nn.Module]:
+        """What follows a dense layer."""
+        return [activation(self.activation, self.slope)] + ([nn.Dropout(self.dropout)] if self.dropout else [])
+
+
+class MLPBody(nn.Module):
+    """A network on events beside conditions, or on events alone, with or without minibatch discrimination."""
+
+    def __init__(self, net: nn.Module, width: int, alone: bool, minibatch: Minibatch | None = None) -> None:
+        super().__init__()
+        self.net, self.alone, self.features = net, alone, width
+        self.minibatch: nn.Module | None = None
+        if minibatch:
+            self.minibatch = MinibatchDiscrimination(width, minibatch.features, minibatch.kernels)
+            self.features += minibatch.features
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Features (n, features)."""
+        h: Tensor = self.net(x if self.alone else torch.cat([x, context], 1))
+        return h if self.minibatch is None else torch.cat([h, self.minibatch(h)], 1)
+
+
+class _PlainBody(MLPBody):
+    """With the gradient written out, so that a gradient penalty needs one ordinary backward pass."""
+
+    net: Perceptron
+
+    def __init__(self, net: Perceptron, alone: bool) -> None:
+        super().__init__(net, net.outputs, alone)
+
+
+@CRITICS.register("none")
+class NoCritic(CriticPart):
+    """No critic: the objective compares events with generated events (maximum mean discrepancy, energy distance)."""
+
+    summary = "none; the objective compares the events themselves"
+    reference = "generative moment matching: Li et al., arXiv:1502.02761"
+
+    def build(self, layout: Layout, pack: int = 1) -> None:
+        """Nothing."""

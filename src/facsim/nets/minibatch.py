@@ -1,0 +1,49 @@
+"""Minibatch discrimination: let a critic see how much the events of a batch resemble each other."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["MinibatchDiscrimination"]
+
+
+class MinibatchDiscrimination(nn.Module):
+    r"""Closeness of every event to the others of its batch, (n, inputs) -> (n, features).
+
+    .. math:: o_{bf} = \sum_{b'} \exp\Big(-\sum_k |M_{bfk} - M_{b'fk}|\Big), \qquad M = h T + \beta
+
+    Salimans et al., arXiv:1606.03498, section 3.2; with the bias :math:`\beta` and the event itself in the sum, as
+    LAGAN and CaloGAN have it, so that o >= 1.
+
+    Parameters
+    ----------
+    inputs, features, kernels : int
+        Sizes of h, f and k.
+
+    Notes
+    -----
+    Real and generated events must come in batches of their own, and a batch of one says nothing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> MinibatchDiscrimination(72, 20, 10)(torch.zeros(7, 72))[0, :3]
+    tensor([7., 7., 7.], grad_fn=<SliceBackward0>)
+    """
+
+    def __init__(self, inputs: int, features: int, kernels: int) -> None:
+        super().__init__()
+        self.features, self.kernels = features, kernels
+        self.project = nn.Linear(inputs, features * kernels)
+        limit = math.sqrt(6 / (inputs + features * kernels))
+        nn.init.uniform_(self.project.weight, -limit, limit)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Closeness (n, features); n features kernels numbers in memory per event of the batch."""
+        places = self.project(h).view(-1, self.features, self.kernels).transpose(0, 1)  # (features, n, kernels)
+        distance = torch.cdist(places, places, p=1.0)
+        return (-distance).exp().sum(1).t()
