@@ -88,6 +88,8 @@ class Objective(Part):
         it, and `update` says its next value.
     uses_real : bool
         Whether the generator's loss looks at real events' scores.
+    ranks : bool
+        Whether `potential` orders single events by how real the critic finds them.
     zero : float or None
         Score at which the critic is undecided.
     """
@@ -99,6 +101,7 @@ class Objective(Part):
     pointwise: ClassVar[bool] = False
     balanced: ClassVar[bool] = False
     uses_real: ClassVar[bool] = False
+    ranks: ClassVar[bool] = True
 
     outputs: int = Field(1, ge=1)
     """Numbers that the critic gives per event."""

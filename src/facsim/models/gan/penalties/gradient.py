@@ -8,6 +8,7 @@ from torch import Tensor
 
 from facsim.models.gan.game import Game
 from facsim.models.gan.given import given
+from facsim.models.gan.objectives.pairs import lengths
 from facsim.models.gan.penalties.base import PENALTIES, Penalty, slope
 
 __all__ = ["GradientPenalty", "excess"]
@@ -24,7 +25,7 @@ def excess(gradient: Tensor, *, centre: float = 1.0, sides: int = 2) -> Tensor:
     """
     if centre == 0:
         return gradient.square().sum(1).mean()  # no square root, whose own gradient has no value at zero
-    beyond = gradient.norm(dim=1) - centre
+    beyond = lengths(gradient) - centre
     return (beyond.clamp(min=0) if sides == 1 else beyond).square().mean()
 
 
