@@ -20,7 +20,10 @@ from facsim.training.loop import learning_rate
 
 SMALL = {
     "cfm": {"hidden": 32, "blocks": 1, "first_hidden": 16, "solver_steps": 2},
-    "wgan-gp": {"hidden": 32, "blocks": 1, "noise": 4},
+    "gan": {
+        "generator": {"kind": "residual", "hidden": 32, "blocks": 1, "noise": 4},
+        "critic": {"kind": "mlp", "hidden": 32, "layers": 2},
+    },
 }
 QUICK = {"steps": 20, "batch": 32, "warmup": 5, "validate_every": 10, "checkpoint_every": 5, "validation_events": 100}
 
@@ -39,7 +42,7 @@ def figures(folder):
     return [row for row in (folder / "log.csv").read_text().splitlines()[1:] if row]
 
 
-@pytest.fixture(params=["cfm", "wgan-gp"])
+@pytest.fixture(params=["cfm", "gan"])
 def name(request):
     return request.param
 

@@ -29,12 +29,12 @@ def recipes() -> None:
 
 @recipes.command(cls=Verb, name="list")
 def list_recipes() -> None:
-    """List the names of all recipes, each with one line about it."""
+    """List the names of all recipes, each with one line about it and its source."""
     from facsim.cli.tables import listed
-    from facsim.recipes import names, summary
+    from facsim.recipes import names, reference, summary
 
-    found = {name: summary(name) for name in names()}
-    show(found, listed(found))
+    found = {name: {"summary": summary(name), "reference": reference(name)} for name in names()}
+    show(found, listed({name: f"{words['summary']} [{words['reference']}]" for name, words in found.items()}))
 
 
 @recipes.command(cls=Verb, name="show")

@@ -25,7 +25,7 @@ from facsim.files import atomic
 from facsim.models.draw import Draw
 from facsim.schema import Schema
 from facsim.sharding import ShardSampler
-from facsim.transforms import Code, Transform, for_schema
+from facsim.transforms import Code, Transform, TransformKind, for_schema
 
 __all__ = ["Batch", "ModelConfig", "Surrogate", "families", "family", "load", "register"]
 
@@ -40,6 +40,12 @@ class ModelConfig(BaseModel):
 
     knots: int = 10
     """Knots of the marginals' dependence on energy (showers only)."""
+    transform: TransformKind = "marginals"
+    """What the networks see: ``marginals``, ``scale`` or ``standard``; see `facsim.transforms.for_schema`."""
+    unit: float | None = None
+    """Constant by which ``scale`` divides features; by default the root mean square of what is not zero."""
+    energy_unit: float | None = None
+    """Constant by which ``scale`` divides energies among the conditions; by default the largest."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,9 @@ class Surrogate(nn.Module, ShardSampler):
         super().__init__()
         self._schema = schema
         self.config = config
-        self.transform: Transform = for_schema(schema, config.knots)
+        self.transform: Transform = for_schema(
+            schema, config.knots, kind=config.transform, unit=config.unit, energy_unit=config.energy_unit
+        )
         self.provenance: dict[str, Any] = {}
         self.register_buffer("low", torch.full((schema.condition_width,), -torch.inf))
         self.register_buffer("high", torch.full((schema.condition_width,), torch.inf))
@@ -154,8 +162,20 @@ class Surrogate(nn.Module, ShardSampler):
         strict: bool = False,
     ) -> Events:
         """Draw one event per row of `conditions`; see `facsim.sharding.ShardSampler.sample`."""
-        with _one_thread():
+        with _one_thread(), self._at_rest():
             return super().sample(conditions, seed=seed, threads=threads, strict=strict)
+
+    @contextmanager
+    def _at_rest(self) -> Iterator[None]:
+        """Sample as after the training also in the midst of it: layers that look at the whole batch do so no more."""
+        before = self.training
+        if before:
+            self.eval()
+        try:
+            yield
+        finally:
+            if before:
+                self.train()
 
     def _generate(self, conditions: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float32]:
         device = self.low.device

@@ -35,7 +35,8 @@ class Draw:
         self, seed: int, step: int, *, rank: int = 0, world: int = 1, device: torch.device | str = "cpu"
     ) -> None:
         # Two 32-bit numbers side by side, so that no two (seed, step) share a generator.
-        self.generator = torch.Generator().manual_seed((seed % 2**31 << 32) | step % 2**32)
+        self.place = (seed % 2**31 << 32) | step % 2**32
+        self.generator = torch.Generator().manual_seed(self.place)
         self.rank, self.world, self.device = rank, world, device
 
     def normal(self, rows: int, columns: int) -> Tensor:
@@ -45,6 +46,14 @@ class Draw:
     def uniform(self, rows: int, columns: int) -> Tensor:
         """Uniform numbers in [0, 1), (rows, columns)."""
         return self._own(torch.rand(rows * self.world, columns, generator=self.generator), rows)
+
+    def number(self, purpose: int) -> int:
+        """A seed for a generator of somebody else's, different in every process."""
+        return (self.place ^ (purpose + 1) * 0x9E3779B97F4A7C15 ^ self.rank << 20) % 2**63
+
+    def chance(self, probability: float) -> bool:
+        """Whether something of this probability happens, the same in all processes."""
+        return probability >= 1 or torch.rand((), generator=self.generator).item() < probability
 
     def times(self, rows: int) -> Tensor:
         """Stratified uniform times (rows, 1): one in each of as many equal parts of [0, 1), in random order."""

@@ -1,5 +1,5 @@
 """Published systems as settings: a recipe names a family, its hyper-parameters and its training."""
 
-from facsim.recipes.recipe import Recipe, load, names, summary, text
+from facsim.recipes.recipe import Recipe, load, names, reference, summary, text
 
-__all__ = ["Recipe", "load", "names", "summary", "text"]
+__all__ = ["Recipe", "load", "names", "reference", "summary", "text"]

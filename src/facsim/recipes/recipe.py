@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from facsim.models import ModelConfig
     from facsim.training import TrainingSettings
 
-__all__ = ["Recipe", "load", "names", "summary", "text"]
+__all__ = ["Recipe", "load", "names", "reference", "summary", "text"]
 
 M = TypeVar("M", bound=BaseModel)
 
-TOP = ("family", "summary", "reference", "model", "training")
+TOP = ("base", "family", "summary", "reference", "model", "training")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,46 @@ def summary(name: str) -> str:
     >>> summary("wgan-gp").split(";")[0]
     'conditional Wasserstein GAN with gradient penalty on perceptrons'
     """
-    return str(_parse(text(name), f"recipe '{name}'")[0].get("summary", "")).strip()
+    return _words(name)["summary"]
+
+
+def reference(name: str) -> str:
+    """Where the settings of a preset come from.
+
+    Examples
+    --------
+    >>> reference("wgan-gp").split(" (")[0]
+    'Gulrajani et al., arXiv:1704.00028'
+    """
+    return _words(name)["reference"]
+
+
+def _words(name: str) -> dict[str, str]:
+    values = _inherit(_parse(text(name), f"recipe '{name}'")[0], f"recipe '{name}'")
+    return {key: str(values.get(key, "")).strip() for key in ("summary", "reference")}
+
+
+def _inherit(values: dict[str, Any], origin: str) -> dict[str, Any]:
+    """Values of the recipe under ``base``, with these on top; a part with another ``kind`` replaces the base's."""
+    base = values.get("base")
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        msg = f"{origin}: base = {base!r} must be the name of a recipe"
+        raise RecipeError(msg)
+    below = _inherit(_parse(text(base), f"recipe '{base}'")[0], f"recipe '{base}'")
+    return _merged(below, {k: v for k, v in values.items() if k != "base"})
+
+
+def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(below)
+    for key, value in above.items():
+        under = out.get(key)
+        if isinstance(value, Mapping) and isinstance(under, dict) and value.get("kind") in {None, under.get("kind")}:
+            out[key] = _merged(under, value)
+        else:
+            out[key] = value
+    return out
 
 
 def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -133,6 +172,7 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
     else:
         origin, source, name = f"recipe '{recipe}'", text(str(recipe)), str(recipe)
     values, lines = _parse(source, origin)
+    values = _inherit(values, origin)
     for key, value in (overrides or {}).items():
         _set(values, key, yaml.safe_load(value) if isinstance(value, str) else value)
     if "family" not in values:
@@ -141,7 +181,7 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
     known = family(str(values["family"])).config_type
     allowed = {*TOP, *_dotted("model", known), *_dotted("training", TrainingSettings)}
     for key in _keys(values):
-        if key not in allowed:
+        if not _is_allowed(key, allowed):
             line = f", line {lines[key]}" if key in lines else ""
             msg = f"unknown key '{key}' in {origin}{line}.{_nearest_key(key, allowed)}"
             raise RecipeError(msg)
@@ -158,7 +198,12 @@ def _checked(model: type[M], values: Mapping[str, Any], group: str, origin: str)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(p) for p in (group, *first["loc"]))
-        msg = f"{origin}: {place} = {first['input']!r}: {first['msg']}"
+        if first["type"] == "part":  # a part says itself what is wrong
+            msg = f"{origin}: {place}: {first['msg']}"
+        elif first["type"] == "extra_forbidden":
+            msg = f"unknown key '{place}' in {origin}"
+        else:
+            msg = f"{origin}: {place} = {first['input']!r}: {first['msg']}"
         raise RecipeError(msg) from error
 
 
@@ -190,13 +235,31 @@ def _parse(source: str, origin: str) -> tuple[dict[str, Any], dict[str, int]]:
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key; whether it exists is checked afterwards, for all keys alike."""
+    """Set a dotted key; whether it exists is checked afterwards, for all keys alike.
+
+    ``model.penalties.0.weight`` reaches into a list; a part that is given by name only becomes a mapping.
+    """
     *groups, last = key.split(".")
+    at: Any = values
     for group in groups:
-        inner = values.get(group)
-        values[group] = inner if isinstance(inner, dict) else {}
-        values = values[group]
-    values[last] = value
+        place: Any = int(group) if isinstance(at, list) and group.isdigit() and int(group) < len(at) else group
+        if isinstance(at, list) and place is group:
+            msg = f"'{key}': '{group}' is not one of the {len(at)} places of that list, counted from 0"
+            raise RecipeError(msg)
+        inner = at[place] if isinstance(at, list) else at.get(place)
+        if isinstance(inner, str) and group not in TOP:
+            inner = {"kind": inner}
+        at[place] = inner if isinstance(inner, (dict, list)) else {}
+        at = at[place]
+    if isinstance(at, list):
+        msg = f"'{key}': give the whole list, or the number of a place and a setting"
+        raise RecipeError(msg)
+    at[last] = value
+
+
+def _is_allowed(key: str, allowed: set[str]) -> bool:
+    """Whether a dotted key names a setting, or lies within one that has settings of its own."""
+    return key in allowed or any(key.startswith(f"{a}.") for a in allowed if a.count(".") == 1)
 
 
 def _keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

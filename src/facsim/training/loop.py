@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from facsim.errors import TrainingError
+from facsim.errors import RecipeError, TrainingError
 from facsim.models import Draw, Surrogate
 from facsim.training.data import TrainingData
 from facsim.training.logs import Log
@@ -28,17 +28,22 @@ log = logging.getLogger(__name__)
 
 
 def optimisers_of(model: Surrogate, settings: TrainingSettings) -> dict[str, torch.optim.Optimizer]:
-    """One AdamW per player."""
-    return {
-        player: torch.optim.AdamW(
-            parameters,
-            lr=settings.learning_rate,
-            betas=settings.betas,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
-        for player, parameters in model.players().items()
-    }
+    """One optimiser per player; a player without parameters has none."""
+    wanted = {player: parameters for player, parameters in model.players().items() if parameters}
+    unknown = settings.rates.keys() - wanted.keys()
+    if unknown:
+        msg = f"training.rates names {sorted(unknown)}; the players of '{model.name}' are {sorted(wanted)}"
+        raise RecipeError(msg)
+    return {player: _optimiser(parameters, settings) for player, parameters in wanted.items()}
+
+
+def _optimiser(parameters: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimiser == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=rate, alpha=settings.betas[1], weight_decay=decay)
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=settings.betas[0], weight_decay=decay)
+    return torch.optim.AdamW(parameters, lr=rate, betas=settings.betas, weight_decay=decay, fused=True)
 
 
 def train(
@@ -66,15 +71,16 @@ def train(
     model = state.model.train()
     players = model.players()
     with Log(folder, state.step, enabled=processes.first) as logs:
-        with _stop_request() as stop:
+        with _stop_request() as stop, torch.random.fork_rng(devices=[]):
             while state.step < settings.steps and not stop:
                 rate = learning_rate(state.step, settings)
                 batch = data[state.step]
                 draw = Draw(settings.seed, state.step, rank=processes.rank, world=processes.world, device=data.device)
+                torch.manual_seed(draw.number(0))  # for layers that know no other source of randomness (dropout)
                 for player, loss, figures in model.turns(batch, state.step, draw):
                     optimiser, parameters = state.optimisers[player], players[player]
-                    optimiser.param_groups[0]["lr"] = rate
-                    gradients = list(torch.autograd.grad(loss, parameters))
+                    optimiser.param_groups[0]["lr"] = rate * settings.rates.get(player, 1.0)
+                    gradients = list(torch.autograd.grad(loss, parameters, materialize_grads=True))
                     processes.average(gradients)
                     for parameter, gradient in zip(parameters, gradients, strict=True):
                         parameter.grad = gradient

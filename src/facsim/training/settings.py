@@ -22,16 +22,22 @@ class TrainingSettings(BaseModel):
     """Highest learning rate, reached after the warm-up."""
     final_rate: float = Field(0.01, ge=0, le=1)
     """Share of it that is left at the end of the cosine."""
+    rates: dict[str, float] = Field(default_factory=dict)
+    """Factor on the learning rate by player: ``{critic: 4}`` gives the two time scales of arXiv:1706.08500."""
     warmup: int = Field(500, ge=0)
     """Steps of linear warm-up."""
+    optimiser: Literal["adamw", "rmsprop", "sgd"] = "adamw"
+    """AdamW, or what some publications used instead of it."""
     betas: tuple[float, float] = (0.9, 0.99)
-    """Adam's decay rates."""
+    """Adam's decay rates; RMSprop takes the second, SGD takes the first as momentum."""
     weight_decay: float = Field(0.01, ge=0)
     """Decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101)."""
     clip: float = Field(1.0, gt=0)
     """Largest norm of a player's gradient."""
     ema: float = Field(0.9995, ge=0, lt=1)
     """Decay of the moving average of the weights, which is what is validated and kept."""
+    negative_weights: Literal["error", "regress"] = "error"
+    """Where an objective cannot take negative weights: stop, or train with their regression on the event."""
     mirror: Literal["auto", "on", "off"] = "auto"
     """Show the networks mirror images of showers too: ``auto`` does where geometry and data are symmetric."""
     validation_fraction: float = Field(0.1, gt=0, lt=1)

@@ -1,14 +1,51 @@
 """Invertible maps between physical events and the latent space where networks work; fitted, saved, exported."""
 
+from typing import Literal
+
 from facsim.schema import Schema
 from facsim.transforms.base import Code, Transform, fill
+from facsim.transforms.linear import LinearTransform
 from facsim.transforms.marginals import Marginals
 from facsim.transforms.shower import ShowerTransform
 from facsim.transforms.table import TableTransform
 
-__all__ = ["Code", "Marginals", "ShowerTransform", "TableTransform", "Transform", "fill", "for_schema"]
+__all__ = [
+    "Code",
+    "LinearTransform",
+    "Marginals",
+    "ShowerTransform",
+    "TableTransform",
+    "Transform",
+    "TransformKind",
+    "fill",
+    "for_schema",
+]
+
+TransformKind = Literal["marginals", "scale", "standard"]
 
 
-def for_schema(schema: Schema, knots: int = 10) -> Transform:
-    """The transform that fits a schema: showers where there are layers and an incident energy, else a table."""
+def for_schema(
+    schema: Schema,
+    knots: int = 10,
+    *,
+    kind: TransformKind = "marginals",
+    unit: float | None = None,
+    energy_unit: float | None = None,
+) -> Transform:
+    """Make the transform of a kind that fits a schema.
+
+    Parameters
+    ----------
+    schema : Schema
+    knots : int, optional
+        Of the marginals' dependence on energy.
+    kind : str, optional
+        ``marginals``: columns through their own distributions, showers decomposed into energies and shares
+        (`ShowerTransform` where there are layers and an incident energy, else `TableTransform`). ``scale``: physical
+        values divided by a constant per block. ``standard``: columns centred and scaled (both `LinearTransform`).
+    unit, energy_unit : float, optional
+        Constants of ``scale``; see `LinearTransform`.
+    """
+    if kind != "marginals":
+        return LinearTransform(schema, centred=kind == "standard", unit=unit, energy_unit=energy_unit)
     return ShowerTransform(schema, knots) if ShowerTransform.takes(schema) else TableTransform(schema)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facsim.schema import Schema
+from facsim.transforms.context import ConditionContext
 
 __all__ = ["LOGISTIC_STD", "Code", "Transform", "fill"]
 
@@ -65,11 +66,17 @@ class Transform(nn.Module, ABC):
         Latent columns of each stage; they add up to `width`.
     context_widths : tuple of int
         Columns of `context` for each stage.
+    conditions : ConditionContext
+        What scales the conditions.
+    exact : bool
+        No event is coded as an interval: low and high of every `Code` are equal.
     """
 
     schema: Schema
     stages: tuple[int, ...]
     context_widths: tuple[int, ...]
+    conditions: ConditionContext
+    exact: bool = False
 
     @property
     def width(self) -> int:

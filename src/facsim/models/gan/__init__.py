@@ -1,5 +1,6 @@
-"""Generative adversarial networks."""
+"""Generative adversarial networks of interchangeable parts."""
 
-from facsim.models.gan.gan import GAN, GANConfig
+from facsim.models.gan.config import GANConfig, Schedule
+from facsim.models.gan.gan import GAN
 
-__all__ = ["GAN", "GANConfig"]
+__all__ = ["GAN", "GANConfig", "Schedule"]

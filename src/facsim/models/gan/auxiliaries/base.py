@@ -27,12 +27,15 @@ class Auxiliary(Part):
         Whether its terms stay bounded with negative weights.
     needs_critic : bool
         Whether it reads the critic's features.
+    reads_real : bool
+        Whether the generator's term needs the real events' features.
     replaces_generator : bool
         Whether it stands in for the objective's loss of the generator.
     """
 
     signed: ClassVar[bool] = True
     needs_critic: ClassVar[bool] = True
+    reads_real: ClassVar[bool] = False
 
     weight: float = Field(1.0, ge=0)
     """Factor of the terms."""

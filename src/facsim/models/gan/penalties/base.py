@@ -24,6 +24,8 @@ class Penalty(Part):
     ----------
     player : str
         Whose loss it joins.
+    per_event : bool
+        Whether it looks at the slope event by event, which a critic that judges by the batch has not.
     needs : tuple of str
         Samples that must be at hand: in a turn that lacks one, the penalty is left out (`applies`).
     lipschitz : bool
@@ -33,6 +35,7 @@ class Penalty(Part):
     player: ClassVar[str] = "critic"
     needs: ClassVar[tuple[str, ...]] = ("real", "fake")
     lipschitz: ClassVar[bool] = False
+    per_event: ClassVar[bool] = True
 
     weight: float = Field(10.0, ge=0)
     """Factor of the penalty, its final value where it ramps up."""
