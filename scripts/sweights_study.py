@@ -17,6 +17,7 @@ import numpy as np
 
 from facsim.errors import WeightError
 from facsim.metrics import DISTANCES, MULTIVARIATE, Distance, effective_size, null_distribution
+from facsim.simulators.toys import background_mass, draw_background_mass, signal_mass, sweights
 
 DIMENSIONS = 6
 
@@ -34,29 +35,15 @@ def background(rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.exponential(1.5, (n, DIMENSIONS)) - 2.5
 
 
-def splot(mass: np.ndarray, n_signal: int, n_background: int) -> np.ndarray:
-    """Weights of the signal for a Gaussian of width 1 at 0 over an exponential on [-5, 5]."""
-    f_signal = np.exp(-(mass**2) / 2) / np.sqrt(2 * np.pi)
-    f_background = np.exp(-mass / 10) / (10 * (np.exp(0.5) - np.exp(-0.5)))
-    densities = np.stack([f_signal, f_background])
-    total = n_signal * f_signal + n_background * f_background
-    covariance = np.linalg.inv((densities / total**2) @ densities.T)
-    return covariance[0] @ densities / total
-
-
 def reference(rng: np.random.Generator, n: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pure signal, then signal with background under it and the sWeights."""
     n_background = round(n * share / (1 - share))
     pure = signal(rng, n)
-    masses = np.concatenate([rng.normal(0, 1, n), _exponential(rng, n_background)])
+    masses = np.concatenate([rng.normal(0, 1, n), draw_background_mass(rng, n_background)])
     inside = np.abs(masses) < 5
     features = np.concatenate([pure, background(rng, n_background)])
-    return pure, features[inside], splot(masses[inside], n, n_background)
-
-
-def _exponential(rng: np.random.Generator, n: int) -> np.ndarray:
-    u = rng.random(n)
-    return -10 * np.log(np.exp(0.5) - u * (np.exp(0.5) - np.exp(-0.5)))
+    masses = masses[inside]
+    return pure, features[inside], sweights(signal_mass(masses), background_mass(masses), n, n_background)
 
 
 def debiased(distance: Distance, p: np.ndarray, q: np.ndarray, wp: np.ndarray | None) -> float:

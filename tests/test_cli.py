@@ -172,7 +172,7 @@ def test_recipes():
         (["compare", "{showers}", "{showers}", "--time", "gan=1"], "DataError: times: no surrogate is called 'gan'"),
         (["compare", "{showers}", "{showers}", "--time", "showers=x"], "DataError: --time showers=x"),
         (["export", "{exported}", "-o", "x.onnx"], "DataError: .* is an exported file already"),
-        (["simulate", "calogam", "-n", "3", "-o", "x.h5"], "SimulationError: unknown calorimeter 'calogam'"),
+        (["simulate", "calogam", "-n", "3", "-o", "x.h5"], "SimulationError: unknown simulator 'calogam'"),
     ],
 )
 def test_bad_input_is_one_message(arguments, message, showers, run, exported, tmp_path, monkeypatch):
@@ -254,7 +254,7 @@ def test_simulate_hands_on_its_options(monkeypatch, tmp_path):
 
     monkeypatch.setattr("facsim.api.simulate", simulate)
     line = f"simulate calogan --particle gamma --energy 1:100 -n 5 --seed 1 --workers 2 --no-resume -o {tmp_path}/s.h5"
-    assert "5 showers in" in call(*line.split()).stdout
+    assert "5 events in" in call(*line.split()).stdout
     expected = {"calorimeter": "calogan", "particle": "gamma", "energy": "1:100", "n": 5, "seed": 1, "workers": 2}
     assert expected.items() <= given.items()
     assert given["resume"] is False

@@ -68,6 +68,8 @@ def as_conditions(conditions: ArrayLike | Events | Mapping[str, ArrayLike], sche
             if given.shape != block.shape or (given.unit and block.unit and given.unit != block.unit):
                 msg = f"the events have condition {given}, the sampler asks for {block}: convert it first"
                 raise SchemaMismatch(msg)
+        if not names:
+            return np.empty((len(conditions), 0), np.float32)
         conditions = {n: conditions[n] for n in names}
     if isinstance(conditions, Mapping):
         if set(conditions) != set(names):

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from facsim.cli.options import SampleFile, output
+from facsim.cli.options import KeyValue, SampleFile, output
 from facsim.cli.terminal import progress, show
 from facsim.cli.verb import Verb
 
@@ -15,10 +16,10 @@ __all__ = ["info", "simulate", "split"]
 
 
 @click.command(cls=Verb, hint="The same command continues from there.")
-@click.argument("calorimeter")
+@click.argument("simulator")
 @click.option("--particle", default="e+", show_default=True, help="e+, e-, gamma, mu+, mu-, or a hadron.")
 @click.option("--energy", default="1:100", show_default=True, help="50, 1:100 (flat) or log:1:100, kinetic.")
-@click.option("-n", "n", type=int, required=True, help="Number of showers.")
+@click.option("-n", "n", type=int, required=True, help="Number of events.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes; the events do not depend on it.")
 @click.option("--active", is_flag=True, help="Add the deposit of the active material as blocks of its own.")
@@ -27,19 +28,29 @@ __all__ = ["info", "simulate", "split"]
 @click.option("--position-spread", "position_spread_mm", type=float, default=0.0, help="Of the entry point, mm.")
 @click.option("--angle-spread", "angle_spread_deg", type=float, default=0.0, help="Of the direction, degrees.")
 @click.option("--physics", default="auto", show_default=True, help="Geant4's physics list.")
+@click.option("--set", "settings", type=KeyValue("std=0.05"), multiple=True, help="Change an option of a toy.")
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Continue an earlier attempt.")
 @output("File to write; the suffix chooses the format.")
-def simulate(calorimeter: str, n: int, **options: Any) -> None:
-    """Simulate showers with Geant4.
+def simulate(simulator: str, n: int, seed: int, output: Path, settings: tuple[tuple[str, str], ...], **_: Any) -> None:
+    """Simulate events.
 
-    CALORIMETER is calogan or par04-siw. A run that was stopped in any way continues where it was when the command is
-    given again.
+    SIMULATOR is a calorimeter whose showers Geant4 simulates (calogan, par04-siw; a run that was stopped in any way
+    continues where it was when the command is given again), or a toy: ring, grid, log-transport, sweights-mixture,
+    light-curves, digits.
     """
     from facsim import api
 
-    with progress("simulating", "showers") as tick:
-        path = api.simulate(calorimeter, n=n, progress=tick, **options)
-    show({"output": str(path), "events": n}, f"{n:,} showers in {path}")
+    with progress("simulating", "events") as tick:
+        path = api.simulate(simulator, n=n, output=output, seed=seed, progress=tick, **_given(), **dict(settings))
+    show({"output": str(path), "events": n}, f"{n:,} events in {path}")
+
+
+def _given() -> dict[str, Any]:
+    """Options that were typed: which of them a simulator has, and what the others are by default, it says itself."""
+    context = click.get_current_context()
+    common = {"simulator", "n", "seed", "output", "settings"}
+    typed = (k for k in context.params if context.get_parameter_source(k) is not ParameterSource.DEFAULT)
+    return {key: context.params[key] for key in typed if key not in common}
 
 
 @click.command(cls=Verb)

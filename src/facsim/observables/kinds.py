@@ -16,7 +16,7 @@ Kind = Literal["showers", "jets", "images", "table"]
 
 COORDINATES = (("pt", "eta", "phi"), ("ptrel", "etarel", "phirel"))
 SMALLEST_IMAGE = 8
-"""A block of two axes is an image if each is longer than this; smaller ones are matrices of quantities."""
+"""A block of two axes is an image if each is at least as long; smaller ones are matrices of quantities."""
 
 
 def kind_of(schema: Schema) -> Kind:
@@ -24,7 +24,7 @@ def kind_of(schema: Schema) -> Kind:
 
     ``showers``: a block is an energy with a grid. ``jets``: blocks ``pt``, ``eta``, ``phi`` (or ``ptrel``, ``etarel``,
     ``phirel``) of one shape (m,), and a block of kind mask of that shape. ``images``: the only block has two axes, each
-    longer than 8. Else ``table``.
+    at least 8 long. Else ``table``.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def image_block(schema: Schema) -> str | None:
     if len(schema.features) != 1 or schema.layers:
         return None
     (block,) = schema.features
-    return block.name if len(block.shape) == 2 and min(block.shape) > SMALLEST_IMAGE else None
+    return block.name if len(block.shape) == 2 and min(block.shape) >= SMALLEST_IMAGE else None
 
 
 def _coordinates(schema: Schema) -> tuple[str, ...]:

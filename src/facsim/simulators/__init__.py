@@ -1,12 +1,13 @@
-"""Slow truth: Geant4 showers in sampling calorimeters.
+"""Slow truth: Geant4 showers in sampling calorimeters; and toys, small problems with a known answer.
 
 Geant4 runs in worker processes; importing this room loads neither it nor torch.
 """
 
+from facsim.simulators import toys
 from facsim.simulators.calorimeter import Material, Plate, SamplingCalorimeter, preset, presets
+from facsim.simulators.catalogue import simulate, simulators
 from facsim.simulators.geant4 import Geant4Sampler
 from facsim.simulators.rate import measure_rate
-from facsim.simulators.run import simulate
 
 __all__ = [
     "Geant4Sampler",
@@ -17,4 +18,6 @@ __all__ = [
     "preset",
     "presets",
     "simulate",
+    "simulators",
+    "toys",
 ]
