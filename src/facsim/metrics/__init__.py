@@ -9,6 +9,7 @@ from facsim.metrics.auc_map import AUCMap, Scored, delta_auc_map
 from facsim.metrics.binned import equal_population_edges, separation_power
 from facsim.metrics.chi_square import Chi2Result, chi2
 from facsim.metrics.classifier import ClassifierResult, FoldResult
+from facsim.metrics.confusion import Confusion, label_confusion
 from facsim.metrics.copies import Memorisation, memorisation
 from facsim.metrics.correlation import correlation_distance
 from facsim.metrics.cramer import CramerVonMisesResult, cramer_von_mises, cramer_von_mises_test
@@ -34,6 +35,7 @@ from facsim.metrics.quadratic import Estimate
 from facsim.metrics.quantiles import weighted_quantiles
 from facsim.metrics.roc import AUC, auc, calibrate, jsd
 from facsim.metrics.samples import effective_size
+from facsim.metrics.selection import binned_emd, selection_distance
 from facsim.metrics.sliced import sliced_ks, sliced_wasserstein
 from facsim.metrics.tails import (
     Deviation,
@@ -44,6 +46,7 @@ from facsim.metrics.tails import (
     most_missing,
     weight_tails,
 )
+from facsim.metrics.transfer import Transfer, TransferResult, by_category, transfer
 from facsim.metrics.worth import EquivalentEvents, equivalent_events
 
 __all__ = [
@@ -56,6 +59,7 @@ __all__ = [
     "Amplification",
     "Chi2Result",
     "ClassifierResult",
+    "Confusion",
     "CramerVonMisesResult",
     "Deviation",
     "Distance",
@@ -77,9 +81,13 @@ __all__ = [
     "Protocol",
     "Scored",
     "TestResult",
+    "Transfer",
+    "TransferResult",
     "WeightTails",
     "amplification",
     "auc",
+    "binned_emd",
+    "by_category",
     "calibrate",
     "chi2",
     "classifier_weights",
@@ -104,6 +112,7 @@ __all__ = [
     "kpd",
     "ks",
     "ks_statistic",
+    "label_confusion",
     "low_level_auc",
     "memorisation",
     "mmd",
@@ -116,9 +125,11 @@ __all__ = [
     "power_curves",
     "precision_recall",
     "protocol_auc",
+    "selection_distance",
     "separation_power",
     "sliced_ks",
     "sliced_wasserstein",
+    "transfer",
     "wasserstein",
     "weight_tails",
     "weighted_quantiles",

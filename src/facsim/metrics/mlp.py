@@ -16,7 +16,7 @@ from facsim.events import Events
 from facsim.metrics.classifier import ClassifierResult, Pool, Tally, judge, pool
 from facsim.metrics.samples import Array
 
-__all__ = ["Precision", "Training", "by_network", "perceptron", "train_and_score"]
+__all__ = ["Precision", "Training", "by_network", "perceptron", "torch_threads", "train_and_score"]
 
 Precision = Literal["float32", "float64"]
 
@@ -117,7 +117,7 @@ def by_network(
     tally = Tally(len(reference), len(generated))
     done, total = 0, len(seeds) * rotations * settings.epochs
     tell = progress or (lambda *_: None)
-    with _threads(torch, threads):
+    with torch_threads(torch, threads):
         for seed, events in zip(seeds, pools, strict=True):
             for k in range(rotations):
                 place = (events.fold - k * parts[2]) % folds
@@ -239,7 +239,7 @@ def _predict(torch: Any, network: Any, given: Callable[[Any], Any], which: NDArr
 
 
 @contextmanager
-def _threads(torch: Any, number: int) -> Iterator[None]:
+def torch_threads(torch: Any, number: int) -> Iterator[None]:
     """Use that many threads, and afterwards as many as before. One thread sums in one order on every machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
