@@ -13,7 +13,10 @@ from facsim.models.gan.game import Game
 from facsim.models.gan.layout import Layout
 from facsim.models.parts import Part, Registry
 
-__all__ = ["AUXILIARIES", "Auxiliary"]
+__all__ = ["AUXILIARIES", "Auxiliary", "Players"]
+
+Players = Mapping[str, Sequence[nn.Parameter]]
+"""Parameters of ``"critic"`` and ``"generator"``."""
 
 AUXILIARIES: Registry[Auxiliary] = Registry("auxiliary", "facsim.auxiliaries")
 
@@ -52,11 +55,11 @@ class Auxiliary(Part):
         self,
         layout: Layout,  # noqa: ARG002
         features: int,  # noqa: ARG002
-        players: Mapping[str, Sequence[nn.Parameter]] | None = None,  # noqa: ARG002
+        players: Players | None = None,  # noqa: ARG002
     ) -> nn.Module | None:
         """Heads on the critic's `features`, or buffers; kept in the model, and trained with the critic.
 
-        `players` holds the parameters of ``"critic"`` and ``"generator"`` without those of auxiliaries.
+        `players` holds the parameters of both without those of auxiliaries.
         """
         return None
 

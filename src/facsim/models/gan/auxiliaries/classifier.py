@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from facsim.errors import SchemaMismatch
 from facsim.models.draw import Draw
-from facsim.models.gan.auxiliaries.base import AUXILIARIES, Auxiliary
+from facsim.models.gan.auxiliaries.base import AUXILIARIES, Auxiliary, Players
 from facsim.models.gan.game import Game
 from facsim.models.gan.given import given
 from facsim.models.gan.layout import Layout
@@ -66,11 +65,8 @@ class AuxiliaryClassifier(Auxiliary):
             )
             raise SchemaMismatch(msg)
 
-    def build(
-        self, layout: Layout, features: int, players: Mapping[str, Sequence[nn.Parameter]] | None = None
-    ) -> nn.Module:
+    def build(self, layout: Layout, features: int, players: Players | None = None) -> nn.Module:  # noqa: ARG002
         """One linear layer for all categories."""
-        del players
         return nn.Linear(features, sum(b - a for a, b in layout.categories))
 
     def critic(self, game: Game, module: nn.Module | None) -> Tensor | None:

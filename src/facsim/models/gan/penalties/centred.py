@@ -75,8 +75,8 @@ class Roth(Penalty):
     def __call__(self, game: Game) -> Tensor:
         """The penalty ()."""
         total = game.context.new_zeros(())
-        for x, side in ((given(game.real), -1.0), (given(game.fake), 1.0)):
-            x = x.detach().requires_grad_(True)
+        for sample, side in ((game.real, -1.0), (game.fake, 1.0)):
+            x = given(sample).detach().requires_grad_(True)
             score = game.potential(x, game.context)
             (gradient,) = torch.autograd.grad(score.sum(), x, create_graph=True)
             doubt = torch.sigmoid(side * score).square()
