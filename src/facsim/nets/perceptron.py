@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from facsim.nets.activations import Activation
@@ -55,14 +57,78 @@ class Perceptron(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (n, outputs) of x (n, inputs)."""
         for layer in self.hidden:
-            x = layer(x)
-            match self.activation:
-                case "leaky_relu":
-                    x = nn.functional.leaky_relu(x, self.slope)
-                case "relu":
-                    x = x.relu()
-                case "silu":
-                    x = nn.functional.silu(x)
-                case "tanh":
-                    x = x.tanh()
+            x = self._activated(layer(x))
         return x if self.leave is None else self.leave(x)
+
+    def input_gradient(self, x: Tensor, head: Tensor, columns: int | None = None) -> tuple[Tensor, Tensor]:
+        r"""Score of every row under a linear head, and its gradient with respect to the row, written out.
+
+        .. math:: \nabla_x\, v \cdot h_L(x) = W_1^T A_1 W_2^T A_2 \cdots W_L^T A_L v
+
+        with the activations' slopes :math:`A_l` on the diagonal. An ordinary backward pass differentiates it, which is
+        faster than differentiating a backward pass: 1.6 times on one core (`docs/measurements.md`).
+
+        Parameters
+        ----------
+        x : Tensor (n, inputs)
+        head : Tensor (1, outputs) or (n, outputs)
+            Weights v of the head, the same for all rows or one set each.
+        columns : int, optional
+            Of how many of the first columns the gradient is wanted; by default of all.
+
+        Returns
+        -------
+        score : Tensor (n,)
+            Without the head's bias.
+        gradient : Tensor (n, columns)
+
+        Examples
+        --------
+        >>> import torch
+        >>> net, x, head = Perceptron(3, 0, 16, 2), torch.randn(4, 3, requires_grad=True), torch.randn(1, 16)
+        >>> (expected,) = torch.autograd.grad((net(x) * head).sum(), x)
+        >>> torch.allclose(net.input_gradient(x, head)[1], expected, atol=1e-6)
+        True
+        """
+        inner, after = [], []
+        h = x
+        for layer in self.hidden:
+            inner.append(layer(h))
+            h = self._activated(inner[-1])
+            after.append(h)
+        score = ((h if self.leave is None else self.leave(h)) * head).sum(1)
+        gradient = head if self.leave is None else head @ self.leave.weight
+        gradient = gradient.expand(len(x), -1)
+        for k in reversed(range(len(self.hidden))):
+            weight = cast("Tensor", self.hidden[k].weight)
+            gradient = self._sloped(gradient, inner[k], after[k]) @ (weight if k else weight[:, :columns])
+        return score, gradient
+
+    def _activated(self, x: Tensor) -> Tensor:
+        match self.activation:
+            case "leaky_relu":
+                return nn.functional.leaky_relu(x, self.slope)
+            case "relu":
+                return x.relu()
+            case "silu":
+                return nn.functional.silu(x)
+            case "tanh":
+                return x.tanh()
+
+    def _sloped(self, gradient: Tensor, inner: Tensor, after: Tensor) -> Tensor:
+        """Times the activation's slope, by torch's own kernels, which are one pass over memory.
+
+        A rectifier's slope is constant: cut off from the graph, it lets nothing run back through the forward pass.
+        """
+        out: Tensor
+        match self.activation:
+            case "leaky_relu":
+                out = torch.ops.aten.leaky_relu_backward(gradient, inner.detach(), self.slope, False)
+            case "relu":
+                out = torch.ops.aten.threshold_backward(gradient, after.detach(), 0)
+            case "silu":
+                slope = torch.sigmoid(inner)
+                out = gradient * (slope + after * (1 - slope))
+            case "tanh":
+                out = gradient * (1 - after * after)
+        return out

@@ -69,9 +69,15 @@ def class_probabilities(events: Events, seed: int = 0) -> NDArray[np.float64]:
     inputs = np.column_stack([events.features, events.conditions])
     found = np.empty(len(events))
     for fold, (train, test) in enumerate(KFold(FOLDS, shuffle=True, random_state=seed).split(inputs)):
-        # Weights scatter far more than their mean varies: large leaves, and stopping by held-out events.
+        # Weights scatter far more than their mean varies: small steps of small trees, and stopping by held-out events.
         forest = HistGradientBoostingRegressor(
-            learning_rate=0.1, max_iter=300, min_samples_leaf=50, early_stopping=True, random_state=seed + fold
+            learning_rate=0.03,
+            max_iter=500,
+            max_leaf_nodes=6,
+            min_samples_leaf=max(20, len(train) // 100),
+            early_stopping=True,
+            validation_fraction=0.2,
+            random_state=seed + fold,
         )
         found[test] = forest.fit(inputs[train], weights[train]).predict(inputs[test])
     found = np.clip(found, 0, None)

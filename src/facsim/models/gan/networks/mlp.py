@@ -146,6 +146,10 @@ class _PlainBody(MLPBody):
     def __init__(self, net: Perceptron, alone: bool) -> None:
         super().__init__(net, net.outputs, alone)
 
+    def input_gradient(self, x: Tensor, context: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
+        """Score (n,) under a head (1 or n, features), and its gradient (n, width) with respect to `x`."""
+        return self.net.input_gradient(x if self.alone else torch.cat([x, context], 1), head, x.shape[1])
+
 
 @CRITICS.register("none")
 class NoCritic(CriticPart):

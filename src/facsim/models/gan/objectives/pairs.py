@@ -61,8 +61,8 @@ def pair_mean(values: Tensor, weights: Tensor) -> Tensor:
     -0.3333333432674408
     """
     n = len(weights)
-    if values.shape != (n, n) or n < 2:
-        msg = f"pairs of {tuple(values.shape)} for {n} weights: give (n, n) values, (n,) weights and two events or more"
+    if weights.shape != (n,) or values.shape != (n, n) or n < 2:
+        msg = f"pairs {tuple(values.shape)} and weights {tuple(weights.shape)}: give (n, n) and (n,), n at least two"
         raise DataError(msg)
     inner = values - torch.diag(values.diagonal())
     return weights @ inner @ weights / (n * (n - 1))
