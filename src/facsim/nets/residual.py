@@ -1,10 +1,10 @@
-"""Residual perceptron whose blocks are scaled and shifted by the conditions."""
+"""Residual perceptrons, with blocks that the conditions scale and shift, and without."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-__all__ = ["ConditionedMLP"]
+__all__ = ["ConditionedMLP", "ResidualMLP"]
 
 
 class _Block(nn.Module):
@@ -68,4 +68,48 @@ class ConditionedMLP(nn.Module):
         for block in self.blocks:
             h = block(h, condition)
         out: Tensor = self.leave(h)
+        return out
+
+
+class ResidualMLP(nn.Module):
+    """Residual network (n, inputs) -> (n, outputs) without normalisation: x + W' a(W a(x)), leaky rectifiers a.
+
+    Parameters
+    ----------
+    inputs : int
+        Columns in.
+    outputs : int
+        Columns of a linear layer at the end; 0 leaves it away, and the activated residual stream comes out.
+    hidden : int, optional
+        Width of the residual stream.
+    blocks : int, optional
+        Number of residual blocks; He et al., arXiv:1603.05027 (activation first).
+    slope : float, optional
+        Of the rectifiers, for negative numbers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> ResidualMLP(10, 1, hidden=32)(torch.randn(3, 10)).shape
+    torch.Size([3, 1])
+    """
+
+    def __init__(self, inputs: int, outputs: int, hidden: int = 256, blocks: int = 2, slope: float = 0.2) -> None:
+        super().__init__()
+        self.enter = nn.Linear(inputs, hidden)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.LeakyReLU(slope), nn.Linear(hidden, hidden), nn.LeakyReLU(slope), nn.Linear(hidden, hidden)
+            )
+            for _ in range(blocks)
+        )
+        self.last = nn.LeakyReLU(slope)
+        self.leave = nn.Linear(hidden, outputs) if outputs else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs for inputs (n, inputs)."""
+        h = self.enter(x)
+        for block in self.blocks:
+            h = h + block(h)
+        out: Tensor = self.leave(self.last(h))
         return out

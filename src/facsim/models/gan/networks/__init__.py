@@ -1,23 +1,41 @@
 """Generators and critics by name."""
 
+from facsim.models.gan.networks.autoencoder import AutoencoderCritic
 from facsim.models.gan.networks.base import CRITICS, GENERATORS, CriticPart, GeneratorPart
+from facsim.models.gan.networks.baselines import FCNCritic, FCNGenerator, JetDCGANCritic, JetDCGANGenerator
 from facsim.models.gan.networks.calogan import CaloGANGenerator
 from facsim.models.gan.networks.calogan_critic import CaloGANCritic
+from facsim.models.gan.networks.dcgan import DCGANCritic, DCGANGenerator
 from facsim.models.gan.networks.lagan import LAGANCritic, LAGANGenerator
+from facsim.models.gan.networks.layers import LayersCritic
 from facsim.models.gan.networks.mlp import MLPCritic, MLPGenerator, NoCritic
+from facsim.models.gan.networks.progressive import ProgressiveCritic, ProgressiveGenerator
 from facsim.models.gan.networks.residual import ResidualGenerator
+from facsim.models.gan.networks.residual_mlp import ResidualMLPCritic, ResidualMLPGenerator
 
 __all__ = [
     "CRITICS",
     "GENERATORS",
+    "AutoencoderCritic",
     "CaloGANCritic",
     "CaloGANGenerator",
     "CriticPart",
+    "DCGANCritic",
+    "DCGANGenerator",
+    "FCNCritic",
+    "FCNGenerator",
     "GeneratorPart",
+    "JetDCGANCritic",
+    "JetDCGANGenerator",
     "LAGANCritic",
     "LAGANGenerator",
+    "LayersCritic",
     "MLPCritic",
     "MLPGenerator",
     "NoCritic",
+    "ProgressiveCritic",
+    "ProgressiveGenerator",
     "ResidualGenerator",
+    "ResidualMLPCritic",
+    "ResidualMLPGenerator",
 ]

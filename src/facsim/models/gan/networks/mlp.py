@@ -5,27 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from facsim.models.gan.layout import Layout
 from facsim.models.gan.networks.base import CRITICS, GENERATORS, CriticPart, GeneratorPart, entrance
+from facsim.models.gan.networks.shells import Body, Entered, Minibatch
 from facsim.nets.activations import Activation, Output, activation, output
-from facsim.nets.hadamard import Concatenate, Hadamard
-from facsim.nets.minibatch import MinibatchDiscrimination
 from facsim.nets.perceptron import Perceptron
 
-__all__ = ["MLPBody", "MLPCritic", "MLPGenerator", "Minibatch", "NoCritic"]
-
-
-class Minibatch(BaseModel):
-    """Sizes of minibatch discrimination (Salimans et al., arXiv:1606.03498)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    features: int = Field(20, ge=1)
-    kernels: int = Field(10, ge=1)
+__all__ = ["MLPCritic", "MLPGenerator", "NoCritic"]
 
 
 @GENERATORS.register("mlp")
@@ -55,20 +45,7 @@ class MLPGenerator(GeneratorPart):
         """Network ``(noise (n, noise), context (n, c)) -> x (n, width)``."""
         enter = entrance(self.conditioning, self.noise, layout)
         net = Perceptron(enter.width, layout.width, self.hidden, self.layers, self.activation, self.slope)
-        return _Generator(enter, net, output(self.output))
-
-
-class _Generator(nn.Module):
-    """Conditions and noise meet, pass through a network, and end in an activation."""
-
-    def __init__(self, enter: Concatenate | Hadamard, net: nn.Module, leave: nn.Module) -> None:
-        super().__init__()
-        self.enter, self.net, self.leave = enter, net, leave
-
-    def forward(self, noise: Tensor, context: Tensor) -> Tensor:
-        """Events (n, width)."""
-        x: Tensor = self.leave(self.net(self.enter(noise, context)))
-        return x
+        return Entered(enter, nn.Sequential(net, output(self.output)))
 
 
 @CRITICS.register("mlp")
@@ -114,31 +91,14 @@ class MLPCritic(CriticPart):
                 spectral_norm(layer)
         norms = [nn.LayerNorm(self.hidden) if self.layer_norm else nn.Identity() for _ in net.hidden]
         stack = [m for layer, norm in zip(net.hidden, norms, strict=True) for m in (layer, norm, *self._after())]
-        return MLPBody(nn.Sequential(*stack), self.hidden, self.projection, self.minibatch)
+        return Body(nn.Sequential(*stack), self.hidden, self.projection, self.minibatch)
 
     def _after(self) -> list[nn.Module]:
         """What follows a dense layer."""
         return [activation(self.activation, self.slope)] + ([nn.Dropout(self.dropout)] if self.dropout else [])
 
 
-class MLPBody(nn.Module):
-    """A network on events beside conditions, or on events alone, with or without minibatch discrimination."""
-
-    def __init__(self, net: nn.Module, width: int, alone: bool, minibatch: Minibatch | None = None) -> None:
-        super().__init__()
-        self.net, self.alone, self.features = net, alone, width
-        self.minibatch: nn.Module | None = None
-        if minibatch:
-            self.minibatch = MinibatchDiscrimination(width, minibatch.features, minibatch.kernels)
-            self.features += minibatch.features
-
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Features (n, features)."""
-        h: Tensor = self.net(x if self.alone else torch.cat([x, context], 1))
-        return h if self.minibatch is None else torch.cat([h, self.minibatch(h)], 1)
-
-
-class _PlainBody(MLPBody):
+class _PlainBody(Body):
     """With the gradient written out, so that a gradient penalty needs one ordinary backward pass."""
 
     net: Perceptron
