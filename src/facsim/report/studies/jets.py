@@ -68,8 +68,9 @@ class JetSample:
 
     @cached_property
     def images(self) -> Array:
-        """Pixels (n, rows, columns), GeV, the first row on top."""
-        return np.asarray(self.events[self.block], np.float64)
+        """Pixels (n, rows, columns), GeV, the first row on top; 0 at or below the block's threshold."""
+        pixels = np.asarray(self.events[self.block], np.float64)
+        return np.where(pixels > self.events.schema.block(self.block).threshold, pixels, 0.0)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
