@@ -88,10 +88,7 @@ def look_inside(model, name, truth, copy, folder, seed):
         critic_figures.draw_discriminator(*given, folder / f"discriminator-{end}")
         critic_figures.draw_pixel_correlations(*given, folder / f"pixels-{end}")
         pages += [
-            (
-                f"representative-{end}",
-                f"`{name}`: average of the images that the discriminator finds typical.",
-            ),
+            (f"representative-{end}", f"`{name}`: average of the images that the discriminator finds typical."),
             (f"discriminator-{end}", f"`{name}`: discriminator against mass and momentum; columns sum to 1."),
             (f"pixels-{end}", f"`{name}`: correlation of every pixel with the discriminator's outputs."),
         ]
@@ -107,44 +104,6 @@ def look_inside(model, name, truth, copy, folder, seed):
         critic_figures.draw_filters(kernels, means[1] - means[0], folder / f"filters-{end}")
         words = "first filters of the discriminator, above what they make of signal less background (truth)."
         pages.append((f"filters-{end}", f"`{name}`: {words}"))
-    return numbers, pages
-    found = activations(model, truth.events.conditions[:ACTIVATED], truth.labels[:ACTIVATED], seed)
-    if found:
-        critic_figures.draw_activations(found, folder / f"activations-{end}")
-        pages.append((f"activations-{end}", f"`{name}`: mean activation of the generator, signal less background."))
-    kernels = filters(model) if of_truth is not None else None
-    if kernels is not None:
-        means = [jet_figures.mean_image(truth, truth.labels == k) for k in (0, 1)]
-        critic_figures.draw_filters(kernels, means[1] - means[0], folder / f"filters-{end}")
-        words = "first filters of the discriminator, above what they make of signal less background (truth)."
-        pages.append((f"filters-{end}", f"`{name}`: {words}"))
-    return numbers, pages
-    found = activations(model, truth.events.conditions[:ACTIVATED], truth.labels[:ACTIVATED], seed)
-    if found:
-        critic_figures.draw_activations(found, folder / f"activations-{end}")
-        pages.append((f"activations-{end}", f"`{name}`: mean activation of the generator, signal less background."))
-    kernels = filters(model) if of_truth is not None else None
-    if kernels is not None:
-        means = [jet_figures.mean_image(truth, truth.labels == k) for k in (0, 1)]
-        critic_figures.draw_filters(kernels, means[1] - means[0], folder / f"filters-{end}")
-        words = "first filters of the discriminator, above what they make of signal less background (truth)."
-        pages.append((f"filters-{end}", f"`{name}`: {words}"))
-    return numbers, pages
-    found = activations(model, truth.events.conditions[:ACTIVATED], truth.labels[:ACTIVATED], seed)
-    if found:
-        critic_figures.draw_activations(found, folder / f"activations-{end}")
-        pages.append((f"activations-{end}", f"`{name}`: mean activation of the generator, signal less background."))
-    kernels = filters(model) if of_truth is not None else None
-    if kernels is not None:
-        means = [jet_figures.mean_image(truth, truth.labels == k) for k in (0, 1)]
-        critic_figures.draw_filters(kernels, means[1] - means[0], folder / f"filters-{end}")
-        pages.append(
-            (
-                f"filters-{end}",
-                f"`{name}`: first filters of the discriminator, above what they make of signal less "
-                "background (truth).",
-            )
-        )
     return numbers, pages
 
 

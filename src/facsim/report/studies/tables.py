@@ -16,6 +16,7 @@ __all__ = ["auc_cell", "distance_cell", "draw_rocs", "markdown", "per_cent", "pl
 
 Published = Mapping[tuple[str, str], tuple[float, float]]
 NONE: Published = {}
+FEWEST = 5  # events that pass at a point of a ROC curve
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -82,7 +83,8 @@ def draw_rocs(found: Mapping[str, TransferResult], path: Path) -> Path:
             for trained, ink in (("truth", TRUTH_LINE), ("copies", colour(i))):
                 for tested, line in (("truth", "-"), ("copies", "--")):
                     mistag = result[trained, tested].mistags.mean(axis=0)
-                    known = mistag > 0
+                    # of the tested events about half are of the first class; a few of all runs must pass
+                    known = mistag * result[trained, tested].events[1] * result.runs / 2 >= FEWEST
                     least = min(least, float(mistag[known].min(initial=1.0)))
                     label = f"{trained} → {tested}"
                     axes.plot(EFFICIENCIES[known], 1 / mistag[known], color=ink, linestyle=line, label=label)
