@@ -29,6 +29,8 @@ CASES = {  # name: (suffix, schema, layout chosen)
         "calogan",
     ),
     "calochallenge": (".hdf5", detectors.get("calochallenge-1-pions"), "calochallenge"),
+    "jet-images": (".h5", detectors.jet_images(), "jet-images"),
+    "jet-images-quantities": (".hdf5", detectors.jet_images(quantities=True), "jet-images"),
     "hdf5": (".h5", TABLE, "hdf5"),
     "hdf5-mesh": (".h5", detectors.box_mesh((3, 2, 2), (9, 2, 2)), "hdf5"),
     "calogan-root": (".root", detectors.calogan(), "calogan-root"),

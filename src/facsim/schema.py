@@ -20,15 +20,16 @@ Kind = Literal["energy", "real", "angle", "count", "category", "mask"]
 
 @dataclass(frozen=True)
 class Grid:
-    """A product grid of cells at one depth: the geometry of one block.
+    """A product grid of cells, at one depth of a calorimeter or of an image: the geometry of one block.
 
     Parameters
     ----------
     axes : tuple of str
-        One name per axis of the block, in storage order: ``("x", "y")`` in mm, or ``("alpha", "r")`` in rad and mm.
+        One name per axis of the block, in storage order: ``("x", "y")`` in mm, ``("alpha", "r")`` in rad and mm, or
+        ``("phi", "eta")`` for the pixels of a jet image.
     edges : tuple of tuple of float
-        Ascending cell edges, one tuple per axis.
-    depth : (float, float)
+        Ascending cell edges, one tuple per axis. Those in phi may descend: an image has its first row on top.
+    depth : (float, float), optional
         Where the cells begin and end along the shower axis, mm from the front face.
 
     Examples
@@ -39,16 +40,17 @@ class Grid:
 
     axes: tuple[str, ...]
     edges: tuple[tuple[float, ...], ...]
-    depth: tuple[float, float]
+    depth: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", tuple(self.axes))
         object.__setattr__(self, "edges", tuple(tuple(float(v) for v in e) for e in self.edges))
         object.__setattr__(self, "depth", tuple(float(v) for v in self.depth))
-        if self.axes not in {("x", "y"), ("alpha", "r")}:
-            msg = f"grid axes {self.axes}: known are ('x', 'y') and ('alpha', 'r')"
+        if self.axes not in {("x", "y"), ("alpha", "r"), ("phi", "eta")}:
+            msg = f"grid axes {self.axes}: known are ('x', 'y'), ('alpha', 'r') and ('phi', 'eta')"
             raise DataError(msg)
-        if len(self.edges) != len(self.axes) or any(len(e) < 2 or np.any(np.diff(e) <= 0) for e in self.edges):
+        rising = [e[::-1] if a == "phi" and e[:1] > e[-1:] else e for a, e in zip(self.axes, self.edges, strict=False)]
+        if len(self.edges) != len(self.axes) or any(len(e) < 2 or np.any(np.diff(e) <= 0) for e in rising):
             msg = f"grid edges must be one ascending sequence per axis of {self.axes}"
             raise DataError(msg)
 
@@ -58,7 +60,7 @@ class Grid:
         return tuple(len(e) - 1 for e in self.edges)
 
     def centres(self, axis: str) -> NDArray[np.float64]:
-        """Coordinate of every cell centre along x, y, r or alpha: flat, in storage order, in mm or rad.
+        """Coordinate of every cell centre along x, y, r or alpha (or phi, eta): flat, in storage order, in mm or rad.
 
         A cylinder's Cartesian coordinates are those of its bin centres: x = r cos(alpha), y = r sin(alpha).
         """
@@ -197,8 +199,11 @@ class Schema:
 
     @property
     def layers(self) -> tuple[Block, ...]:
-        """Feature blocks that are calorimeter layers: energies with a geometry, in depth order of storage."""
-        return tuple(b for b in self.features if b.grid is not None and b.kind == "energy")
+        """Feature blocks that are calorimeter layers: energies with a geometry, in depth order of storage.
+
+        Images of jets are no layers.
+        """
+        return tuple(b for b in self.features if b.grid is not None and b.kind == "energy" and "eta" not in b.grid.axes)
 
     def select(self, names: Iterable[str]) -> Schema:
         """Schema with only the named feature blocks, in the given order."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from facsim.detectors.calochallenge import calochallenge
 from facsim.detectors.calogan import calogan
+from facsim.detectors.jet_images import jet_images
 from facsim.errors import DataError, nearest
 from facsim.schema import Schema
 
@@ -17,6 +18,7 @@ _DETECTORS: dict[str, Callable[[], Schema]] = {
     "calochallenge-1-pions": lambda: calochallenge("1-pions"),
     "calochallenge-2": lambda: calochallenge("2"),
     "calochallenge-3": lambda: calochallenge("3"),
+    "jet-images": jet_images,
 }
 
 

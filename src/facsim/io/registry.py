@@ -10,6 +10,7 @@ from facsim.io.calogan import CALOGAN
 from facsim.io.calogan_root import CALOGAN_ROOT
 from facsim.io.contents import RESERVED, Pick
 from facsim.io.hdf5 import HDF5
+from facsim.io.jet_images import JET_IMAGES
 from facsim.io.layout import Layout
 from facsim.io.npz import NPZ
 from facsim.io.parquet import PARQUET
@@ -22,6 +23,7 @@ __all__ = ["for_reading", "for_writing", "layouts"]
 _LAYOUTS = (
     CALOGAN,
     CALOCHALLENGE,
+    JET_IMAGES,
     HDF5,
     CALOGAN_ROOT,
     ROOT,

@@ -1,7 +1,8 @@
 """Physics quantities of events, computed the same way for truth and copy.
 
-`compute` chooses by schema (`kinds.kind_of`): showers where the layers have a geometry, jets of constituents, images,
-else the columns themselves. Profiles and correlations are of whole samples: `profiles`, `correlations`.
+`compute` chooses by schema (`kinds.kind_of`): showers where the layers have a geometry, jets of constituents, images
+(of jets, where the pixels have a place in eta and phi), else the columns themselves. Profiles and correlations are of
+whole samples: `profiles`, `correlations`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from facsim.events import Events
 from facsim.observables import correlations, efp, images, jets, profiles, showers, tables
 from facsim.observables.info import ObservableInfo, describe
-from facsim.observables.kinds import constituents, image_block, kind_of
+from facsim.observables.kinds import constituents, image_block, kind_of, pixel_centres
 
 __all__ = [
     "ObservableInfo",
@@ -56,6 +57,10 @@ def compute(events: Events, extended: bool = False) -> dict[str, NDArray[np.floa
     if kind == "jets":
         return jets.observables(*constituents(events), extended=extended)
     name = image_block(events.schema)
-    if name is not None:
-        return images.observables(events[name], threshold=events.schema.block(name).threshold, extended=extended)
-    return tables.observables(events)
+    if name is None:
+        return tables.observables(events)
+    block = events.schema.block(name)
+    out = images.observables(events[name], threshold=block.threshold, extended=extended)
+    if block.grid is None or "eta" not in block.grid.axes:
+        return out
+    return images.jet_quantities(events[name], *pixel_centres(block.grid)) | out

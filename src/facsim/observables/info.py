@@ -110,7 +110,9 @@ def describe(name: str, schema: Schema | None = None) -> ObservableInfo:
     'dll_k'
     """
     kind = None if schema is None else kind_of(schema)
-    known = {"showers": FAMILIES, "jets": JETS, "images": IMAGES, "table": (), None: FAMILIES + JETS + IMAGES}[kind]
+    known = {"showers": FAMILIES, "jets": JETS, "images": JETS + IMAGES, "table": (), None: FAMILIES + JETS + IMAGES}[
+        kind
+    ]
     for pattern, symbol, unit, family, log, discrete in known:
         found = re.fullmatch(pattern, name)
         if found:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.events import Events
-from facsim.schema import Schema
+from facsim.schema import Grid, Schema
 
-__all__ = ["Kind", "constituents", "image_block", "kind_of"]
+__all__ = ["Kind", "constituents", "image_block", "kind_of", "pixel_centres"]
 
 Kind = Literal["showers", "jets", "images", "table"]
 
@@ -52,6 +52,11 @@ def image_block(schema: Schema) -> str | None:
         return None
     (block,) = schema.features
     return block.name if len(block.shape) == 2 and min(block.shape) >= SMALLEST_IMAGE else None
+
+
+def pixel_centres(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where the pixels of a jet image are: eta of the columns, phi of the rows."""
+    return grid.centres("eta").reshape(grid.shape)[0], grid.centres("phi").reshape(grid.shape)[:, 0]
 
 
 def _coordinates(schema: Schema) -> tuple[str, ...]:

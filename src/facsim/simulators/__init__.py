@@ -1,16 +1,19 @@
-"""Slow truth: Geant4 showers in sampling calorimeters; and toys, small problems with a known answer.
+"""Slow truth: Geant4 showers in sampling calorimeters, Pythia jets; and toys, small problems with a known answer.
 
-Geant4 runs in worker processes; importing this room loads neither it nor torch.
+Geant4 and Pythia run in worker processes; importing this room loads neither of them nor torch.
 """
 
 from facsim.simulators import toys
 from facsim.simulators.calorimeter import Material, Plate, SamplingCalorimeter, preset, presets
 from facsim.simulators.catalogue import simulate, simulators
 from facsim.simulators.geant4 import Geant4Sampler
+from facsim.simulators.jets import JetSampler, simulate_jets
 from facsim.simulators.rate import measure_rate
+from facsim.simulators.showers import simulate_showers
 
 __all__ = [
     "Geant4Sampler",
+    "JetSampler",
     "Material",
     "Plate",
     "SamplingCalorimeter",
@@ -18,6 +21,8 @@ __all__ = [
     "preset",
     "presets",
     "simulate",
+    "simulate_jets",
+    "simulate_showers",
     "simulators",
     "toys",
 ]

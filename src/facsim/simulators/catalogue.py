@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facsim.errors import DataError, SimulationError, nearest
-from facsim.simulators import calorimeter, run, toys
+from facsim.simulators import calorimeter, jets, showers, toys
 
 __all__ = ["simulate", "simulators"]
 
@@ -19,9 +19,9 @@ StrPath = str | os.PathLike[str]
 
 def _table() -> Mapping[str, Callable[..., Path]]:
     """Function by name: takes ``n``, ``output``, ``seed``, ``progress`` and options of its own; returns the file."""
-    showers = {name: partial(run.simulate, name) for name in calorimeter.presets()}
+    calorimeters = {name: partial(showers.simulate_showers, name) for name in calorimeter.presets()}
     problems = {name: partial(toys.write, name) for name in toys.names()}
-    return showers | problems
+    return calorimeters | {"jets": jets.simulate_jets} | problems
 
 
 def simulators() -> list[str]:
@@ -59,8 +59,9 @@ def simulate(
     progress : callable, optional
         Called with (events done, n).
     **options
-        Of the simulator: for calorimeters those of `facsim.simulators.run.simulate` (``particle``, ``energy``,
-        ``workers``, ...), for toys those that `facsim.simulators.toys.options` lists.
+        Of the simulator: for calorimeters those of `facsim.simulators.simulate_showers` (``particle``, ``energy``,
+        ``workers``, ...), for ``jets`` those of `facsim.simulators.simulate_jets` (``process``, ``workers``, ...), for
+        toys those that `facsim.simulators.toys.options` lists.
 
     Returns
     -------
@@ -77,11 +78,12 @@ def simulate(
     Examples
     --------
     >>> simulate("calogan", n=100, particle="gamma", energy="1:100", output="showers.h5")  # doctest: +SKIP
+    >>> simulate("jets", n=10_000, process="both", output="jets.h5")  # doctest: +SKIP
     >>> simulate("ring", n=10_000, std=0.05, output="ring.h5")  # doctest: +SKIP
     """
     table = _table()
     if not isinstance(simulator, str):
-        call: Callable[..., Path] = partial(run.simulate, simulator)
+        call: Callable[..., Path] = partial(showers.simulate_showers, simulator)
     elif simulator in table:
         call = table[simulator]
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,15 +11,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facsim.errors import SimulationError
+from facsim.errors import MissingExtra, SimulationError
 from facsim.events import Events, concatenate
 from facsim.sampler import as_conditions
 from facsim.schema import Schema
+from facsim.simulators import g4data
 from facsim.simulators.calorimeter import SamplingCalorimeter, preset
-from facsim.simulators.pool import Job, Pool
-from facsim.simulators.setup import Setup
+from facsim.simulators.pool import Job, Pool, Program
+from facsim.simulators.run import read_part
+from facsim.simulators.setup import HADRONS, Setup
 
-__all__ = ["Geant4Sampler", "geant4_version", "job_size", "make_setup", "read_part"]
+__all__ = ["Geant4Sampler", "data_sets", "geant4", "geant4_version", "job_size", "make_setup"]
 
 
 class Geant4Sampler:
@@ -99,14 +102,10 @@ class Geant4Sampler:
             folder = Path(name)
             size = job_size(len(matrix) - start)
             jobs = [Job(k, matrix[k : k + size], folder / f"{k}.npz") for k in range(start, len(matrix), size)]
-            waiting, done = [j.path for j in jobs], set()
-            with Pool(self.setup, seed, self.workers, folder) as pool:
-                for job in pool.run(jobs):
-                    done.add(job.path)
-                    while waiting and waiting[0] in done:
-                        path = waiting.pop(0)
-                        yield read_part(path, self.schema)
-                        path.unlink()
+            with Pool(geant4(self.setup), seed, self.workers, folder) as pool:
+                for job in pool.in_order(jobs):
+                    yield read_part(job.path, self.schema)
+                    job.path.unlink()
 
     def _conditions(self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], seed: int) -> NDArray[np.float32]:
         if not isinstance(conditions, (Events, Mapping)):
@@ -141,6 +140,37 @@ def make_setup(
     return Setup(calorimeter, particle, physics, cut_mm, position_spread_mm, angle_spread_deg)
 
 
+def data_sets(setup: Setup) -> g4data.DataSets:
+    """Check that Geant4 and the data that `setup` needs are here, without starting it.
+
+    Raises
+    ------
+    MissingExtra, MissingData
+    """
+    # not imported: that could ask on the terminal whether to download data
+    if importlib.util.find_spec("geant4_pybind") is None:
+        msg = 'simulating showers needs geant4-pybind: pip install "facsim[geant4]"'
+        raise MissingExtra(msg)
+    return g4data.find(hadrons=setup.physics != "em" or setup.particle in HADRONS)
+
+
+def geant4(setup: Setup) -> Program:
+    """What a `Pool` needs to simulate showers.
+
+    Raises
+    ------
+    MissingExtra, MissingData
+    """
+    data = data_sets(setup)
+    return Program(
+        "Geant4",
+        "facsim.simulators.geant4_worker",
+        {"setup": setup.to_json(), "livermore": data.photoelectric == "livermore"},
+        lambda job: {"primaries": setup.primaries(job.conditions)},
+        {"GEANT4_DATA_DIR": str(data.folder)},
+    )
+
+
 def job_size(n: int) -> int:
     """Events per job of a run of `n`, whatever the number of workers: a killed run loses at most one job per worker.
 
@@ -153,9 +183,3 @@ def geant4_version(path: Path) -> str:
     """Geant4's version, as a finished job recorded it."""
     with np.load(path, allow_pickle=False) as part:
         return str(part["version"])
-
-
-def read_part(path: Path, schema: Schema) -> Events:
-    """Events of one finished job."""
-    with np.load(path, allow_pickle=False) as part:
-        return Events(part["features"], part["conditions"], schema)

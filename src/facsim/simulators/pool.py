@@ -1,16 +1,15 @@
-"""Worker processes that each hold one Geant4; the caller's own process never loads it."""
+"""Worker processes that each hold one simulator; the caller's own process never loads it."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,11 +17,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facsim.errors import MissingExtra, SimulationError
-from facsim.simulators import g4data
-from facsim.simulators.setup import HADRONS, Setup
+from facsim.errors import SimulationError
 
-__all__ = ["Job", "Pool", "data_sets"]
+__all__ = ["Job", "Pool", "Program"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Job:
     ----------
     first : int
         Number of the first event within the run.
-    conditions : array (n, setup.schema.condition_width)
+    conditions : array (n, k)
     path : Path
     """
 
@@ -42,18 +39,29 @@ class Job:
     path: Path
 
 
-def data_sets(setup: Setup) -> g4data.DataSets:
-    """Check that Geant4 and the data that `setup` needs are here, without starting it.
+@dataclass(frozen=True)
+class Program:
+    """What the workers run.
 
-    Raises
-    ------
-    MissingExtra, MissingData
+    Parameters
+    ----------
+    name : str
+        For messages.
+    module : str
+        Run as ``python -m``; see `facsim.simulators.worker.serve`.
+    setup : mapping
+        All that decides the events but seed and conditions, as JSON; the first line that a worker is sent.
+    message : callable
+        What a worker is told of a job beside `first`, `conditions` and `path`, as JSON.
+    environment : mapping
+        Further environment variables.
     """
-    # not imported: that could ask on the terminal whether to download data
-    if importlib.util.find_spec("geant4_pybind") is None:
-        msg = 'simulating showers needs geant4-pybind: pip install "facsim[geant4]"'
-        raise MissingExtra(msg)
-    return g4data.find(hadrons=setup.physics != "em" or setup.particle in HADRONS)
+
+    name: str
+    module: str
+    setup: Mapping[str, Any]
+    message: Callable[[Job], Mapping[str, Any]] = lambda _: {}
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Pool:
@@ -61,31 +69,20 @@ class Pool:
 
     Parameters
     ----------
-    setup : Setup
+    program : Program
     seed : int
         Event i of the run depends on (seed, i) alone.
     workers : int
     logs : Path
-        Folder for what Geant4 prints, one file per worker.
-
-    Raises
-    ------
-    MissingExtra, MissingData
-        Before any process starts.
+        Folder for what the simulator prints, one file per worker.
     """
 
-    def __init__(self, setup: Setup, seed: int, workers: int, logs: Path) -> None:
+    def __init__(self, program: Program, seed: int, workers: int, logs: Path) -> None:
         if workers < 1:
             msg = f"workers={workers}: must be at least 1"
             raise SimulationError(msg)
-        self._data = data_sets(setup)
-        self._setup = setup
-        self._hello = {
-            "parent": os.getpid(),
-            "setup": setup.to_json(),
-            "seed": seed,
-            "livermore": self._data.photoelectric == "livermore",
-        }
+        self._program = program
+        self._hello = {"parent": os.getpid(), "seed": seed, **program.setup}
         self._workers, self._logs = workers, logs
         self._messages: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
         self._processes: list[subprocess.Popen[str]] = []
@@ -134,14 +131,22 @@ class Pool:
             else:
                 raise SimulationError(message.get("error") or self._crash(number))
 
+    def in_order(self, jobs: Sequence[Job]) -> Iterator[Job]:
+        """Yield the jobs in their own order, each as soon as it and those before it are done."""
+        waiting, done = list(jobs), set()
+        for job in self.run(jobs):
+            done.add(job.first)
+            while waiting and waiting[0].first in done:
+                yield waiting.pop(0)
+
     def _start(self, number: int) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "GEANT4_DATA_DIR": str(self._data.folder), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **self._program.environment, "PYTHONUNBUFFERED": "1"}
         # the worker finds what the caller finds, but nothing from the folder it happens to stand in
         environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
         with self._log(number).open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "facsim.simulators.worker"],
+            process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-P", "-m", self._program.module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -162,12 +167,11 @@ class Pool:
         self._messages.put((number, {"ended": True}))
 
     def _assign(self, number: int, job: Job, running: dict[int, Job]) -> None:
-        primaries = self._setup.primaries(job.conditions)
         message = {
             "first": job.first,
-            "primaries": primaries,
             "conditions": job.conditions.tolist(),
             "path": str(job.path),
+            **self._program.message(job),
         }
         self._send(number, message)
         running[number] = job
@@ -190,4 +194,6 @@ class Pool:
         fatal = next((k for k, line in enumerate(lines) if "G4Exception-START" in line), None)
         tail = [line for line in (lines[fatal:] if fatal is not None else lines[-15:]) if line.strip()][:20]
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-        return "\n  ".join([f"Geant4's worker {number} {how}; the last lines of {self._log(number)}:", *tail])
+        return "\n  ".join(
+            [f"{self._program.name}'s worker {number} {how}; the last lines of {self._log(number)}:", *tail]
+        )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facsim.sampler import flat
 from facsim.simulators.calorimeter import SamplingCalorimeter
-from facsim.simulators.geant4 import Geant4Sampler
+from facsim.simulators.geant4 import Geant4Sampler, geant4
 from facsim.simulators.pool import Job, Pool
 
 __all__ = ["measure_rate"]
@@ -27,7 +27,10 @@ def measure_rate(
     """
     setup = Geant4Sampler(calorimeter, particle).setup
     conditions = setup.draw(flat(energy, n, seed), seed)
-    with tempfile.TemporaryDirectory(prefix="facsim-rate-") as folder, Pool(setup, seed, 1, Path(folder)) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="facsim-rate-") as folder,
+        Pool(geant4(setup), seed, 1, Path(folder)) as pool,
+    ):
         for _ in pool.run([Job(0, conditions, Path(folder) / "showers.npz")]):
             pass
         return n / pool.cpu_seconds
