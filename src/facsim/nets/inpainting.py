@@ -48,10 +48,12 @@ class InPainting(nn.Module):
 
     def carry(self, before: Tensor) -> Tensor:
         """The layer before (n, 1, H, W) on this layer's grid."""
-        x = upsample(before, *self.repeat).permute(2, 3, 1, 0)
-        (rows, columns), (height, width) = self.pool, x.shape[:2]
-        x = x.reshape(height // rows, rows, width // columns, columns, 1, x.shape[3]).mean((1, 3))
-        return x.permute(3, 2, 0, 1)
+        x = before if self.repeat == (1, 1) else upsample(before, *self.repeat)
+        if self.pool == (1, 1):
+            return x
+        (rows, columns), (height, width) = self.pool, x.shape[2:]
+        cells = x.permute(2, 3, 1, 0).reshape(height // rows, rows, width // columns, columns, 1, x.shape[0])
+        return cells.mean((1, 3)).permute(3, 2, 0, 1)
 
     def forward(self, own: Tensor, before: Tensor) -> Tensor:
         """Picture (n, 1, H', W') of this layer."""

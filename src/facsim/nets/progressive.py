@@ -136,8 +136,8 @@ class Growing(nn.Module):
     def grow(self, step: int) -> None:
         """Set the level that belongs to a learning step, counted from 0."""
         done, part = divmod(max(step / self.phase - 1, 0.0), 2)
-        self._level = min(done + min(part, 1.0), self.stages - 1.0)
-        self.level.fill_(self._level)
+        self.level.fill_(min(done + min(part, 1.0), self.stages - 1.0))
+        self._level = float(self.level)
 
     @property
     def fading(self) -> tuple[int, float]:

@@ -49,7 +49,7 @@ class FCNGenerator(GeneratorPart):
         """Network ``(noise (n, noise), context (n, c)) -> x (n, width)``."""
         enter = entrance(self.conditioning, self.noise, layout)
         layers = [*_dense(enter.width, 256, 512, layout.width), nn.Linear(layout.width, layout.width)]
-        return Entered(enter, nn.Sequential(*layers, output(self.output)))
+        return Entered(enter, _keras(nn.Sequential(*layers, output(self.output))))
 
 
 @CRITICS.register("fcn")
@@ -70,7 +70,7 @@ class FCNCritic(CriticPart):
 
     def build(self, layout: Layout, pack: int = 1) -> nn.Module:
         """Network ``(x (n, width * pack), context) -> features (n, 128)``."""
-        return Body(nn.Sequential(*_dense(layout.width * pack, 1024, 512, 128)), 128, alone=True)
+        return Body(_keras(nn.Sequential(*_dense(layout.width * pack, 1024, 512, 128))), 128, alone=True)
 
 
 @GENERATORS.register("jet-dcgan")
@@ -110,7 +110,7 @@ class JetDCGANGenerator(GeneratorPart):
             nn.Flatten(),
             nn.ReLU(),
         ]
-        return Entered(enter, nn.Sequential(*layers))
+        return Entered(enter, _keras(nn.Sequential(*layers)))
 
 
 @CRITICS.register("jet-dcgan")
@@ -152,7 +152,19 @@ class JetDCGANCritic(CriticPart):
             nn.AvgPool2d(2),
             nn.Flatten(),
         ]
-        return Body(nn.Sequential(*layers), 256 * 3 * 3, alone=True, minibatch=Minibatch(features=20, kernels=10))
+        return Body(
+            _keras(nn.Sequential(*layers)), 256 * 3 * 3, alone=True, minibatch=Minibatch(features=20, kernels=10)
+        )
+
+
+def _keras(net: nn.Module) -> nn.Module:
+    """Keras' start: glorot_uniform weights, zero biases."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return net
 
 
 def _normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:

@@ -25,7 +25,7 @@ class LayersCritic(CriticPart):
     """Multi-layer discriminator for any calorimeter: no statistics of the batch, all features with gradients.
 
     One perceptron per layer on its cells, which enter as asinh(x / floor), so that MeV and tens of GeV are both
-    seen, and one on the energies, centres, widths and occupancies of all layers, beside columns that belong to no layer.
+    seen, and one on the energies, centres, widths and occupancies of all layers, beside columns that belong to none.
     All are told the conditions, unless these meet the features in the head (`projection`). Cells in GeV.
 
     Examples
