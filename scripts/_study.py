@@ -43,9 +43,14 @@ def is_model(path: str) -> bool:
 def halves(events: Events, second: Events | None, most: int) -> tuple[Events, Events]:
     """Truth and second truth of equal size."""
     if second is None:
-        events, second = events[::2], events[1::2]
+        events, second = events.split(0.5, seed=0)
     n = min(len(events), len(second), most or len(events))
-    return events[:n], second[:n]
+    return thin(events, n), thin(second, n)
+
+
+def thin(events: Events, most: int) -> Events:
+    """At most so many events, picked at random: classes or energies may lie in blocks, or take turns."""
+    return events if len(events) <= most else events.split(most / len(events), seed=1)[0]
 
 
 def copies(path: str, truth: Events, seed: int) -> Events:
@@ -76,10 +81,10 @@ def publish(options: argparse.Namespace, name: str, numbers: dict, fragment: str
 
 
 def picture(options: argparse.Namespace, file: str, words: str) -> str:
-    """Markdown of a figure; the fragment lies in docs/generated, figures in docs/images."""
+    """Markdown of a figure, as a page in docs/ that includes the fragment must name it."""
     parts = options.figures.parts
     inside = options.fragment and "docs" in parts
-    folder = "/".join(("..", *parts[parts.index("docs") + 1 :])) if inside else str(options.figures.resolve())
+    folder = "/".join(parts[parts.index("docs") + 1 :]) if inside else str(options.figures.resolve())
     return f"![{words}]({folder}/{file})\n\n*{words}*\n"
 
 

@@ -11,7 +11,7 @@ truth is compared with and the other half gives the floors. With two particles, 
 import warnings
 
 import numpy as np
-from _study import Clock, copies, halves, is_model, named, parser, picture, publish, tag
+from _study import Clock, copies, halves, is_model, named, parser, picture, publish, tag, thin
 
 import facsim
 from facsim.errors import RangeWarning
@@ -203,7 +203,7 @@ def main():
         second = facsim.read(seconds[particle]) if particle in seconds else None
         truth, second = halves(facsim.read(file), second, options.events)
         models = {name: path for name, which, path in options.model if which == particle}
-        drawn = {name: copies(path, truth, options.seed)[: len(truth)] for name, path in models.items()}
+        drawn = {name: thin(copies(path, truth, options.seed), len(truth)) for name, path in models.items()}
         studies[particle] = Study(truth, second, drawn)
         numbers[particle], text = one_particle(particle, studies[particle], models, options, clock)
         fragment += text

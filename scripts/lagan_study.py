@@ -8,7 +8,7 @@ gives the floors (or --second FILE). A GAN's discriminator and generator are loo
 """
 
 import numpy as np
-from _study import Clock, copies, halves, is_model, logistic, named, parser, picture, publish, tag
+from _study import Clock, copies, halves, is_model, logistic, named, parser, picture, publish, tag, thin
 
 import facsim
 from facsim.errors import CapabilityError
@@ -151,7 +151,7 @@ def main():
     clock, seed, models = Clock(), options.seed, named(options.model)
     second = image_alone(facsim.read(options.second)) if options.second else None
     truth, second = halves(image_alone(facsim.read(options.truth)), second, options.events)
-    drawn = {name: image_alone(copies(path, truth, seed))[: len(truth)] for name, path in models.items()}
+    drawn = {name: thin(image_alone(copies(path, truth, seed)), len(truth)) for name, path in models.items()}
     study = Study(truth, second, drawn)
     samples = {TRUTH: jets.JetSample(truth), **{name: jets.JetSample(e) for name, e in study.others.items()}}
     clock(f"{len(truth)} truth jets, " + ", ".join(f"{len(e)} of {n}" for n, e in study.others.items()))

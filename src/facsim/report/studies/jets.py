@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facsim.errors import SchemaMismatch
+from facsim.errors import DataError, SchemaMismatch
 from facsim.events import Events
 from facsim.metrics import ClassifierResult, auc, by_category, high_level_auc, label_confusion, selection_distance
 from facsim.metrics.mlp import Training, by_network
@@ -159,11 +159,19 @@ def measure(study: Study, samples: Mapping[str, JetSample], *, seed: int = 0) ->
         By sample: ``classes`` (per class and quantity the `distances`, and mean and error), ``selection`` (LAGAN's
         selection distance of mass, momentum and tau21, in bins), ``central_excess`` (mean of the central pixel
         over the truth's, with error, per class).
+
+    Raises
+    ------
+    DataError
+        If a sample lacks a class that the truth has.
     """
     truth = samples["truth"]
     out: dict[str, Any] = {}
     for name in study.others:
         copy = samples[name]
+        if copy.names != truth.names:
+            msg = f"'{name}' has jets of {list(copy.names)}, the truth of {list(truth.names)}: need the same classes"
+            raise DataError(msg)
         classes: dict[str, Any] = {}
         excess = {}
         for k, label in enumerate(truth.names):
