@@ -7,6 +7,7 @@ in `DISTANCES`; `high_level_auc` and `low_level_auc` let a classifier look for w
 from facsim.metrics.amplify import Amplification, amplification
 from facsim.metrics.auc_map import AUCMap, Scored, delta_auc_map
 from facsim.metrics.binned import equal_population_edges, separation_power
+from facsim.metrics.categories import by_category
 from facsim.metrics.chi_square import Chi2Result, chi2
 from facsim.metrics.classifier import ClassifierResult, FoldResult
 from facsim.metrics.confusion import Confusion, label_confusion
@@ -46,7 +47,7 @@ from facsim.metrics.tails import (
     most_missing,
     weight_tails,
 )
-from facsim.metrics.transfer import Transfer, TransferResult, by_category, transfer
+from facsim.metrics.transfer import Transfer, TransferResult, transfer
 from facsim.metrics.worth import EquivalentEvents, equivalent_events
 
 __all__ = [
