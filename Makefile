@@ -46,6 +46,7 @@ clean:
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --upgrade "pip>=25.1"
 	$(INSTALL) -e ".[train,parquet]" --group test --group lint
 	@$(INSTALL) -e ".[geant4]" || echo "No geant4-pybind for this machine: everything but simulating showers works."
+	@$(INSTALL) -e ".[pythia]" || echo "No pythia8mc or fastjet for this machine: everything but simulating jets works."
 	@touch $@
 
 .venv/.docs: .venv/.installed

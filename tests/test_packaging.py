@@ -15,7 +15,10 @@ import facsim
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "facsim").rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-HEAVY = "torch h5py onnxruntime onnx sklearn scipy matplotlib uproot awkward pydantic yaml rich jinja2 geant4_pybind"
+HEAVY = (
+    "torch h5py onnxruntime onnx sklearn scipy matplotlib uproot awkward pydantic yaml rich jinja2 geant4_pybind "
+    "pythia8mc fastjet"
+)
 
 # Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "geant4_pybind": "geant4-pybind"}

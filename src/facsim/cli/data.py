@@ -22,6 +22,9 @@ __all__ = ["info", "simulate", "split"]
 @click.option("-n", "n", type=int, required=True, help="Number of events.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes; the events do not depend on it.")
+@click.option(
+    "--process", type=click.Choice(["both", "qcd", "wprime"]), default="both", show_default=True, help="Of jets."
+)
 @click.option("--active", is_flag=True, help="Add the deposit of the active material as blocks of its own.")
 @click.option("--active-only", is_flag=True, help="Put the active material's deposit alone into the layers.")
 @click.option("--cut", "cut_mm", type=float, default=0.7, show_default=True, help="Production cut, mm.")
@@ -34,9 +37,9 @@ __all__ = ["info", "simulate", "split"]
 def simulate(simulator: str, n: int, seed: int, output: Path, settings: tuple[tuple[str, str], ...], **_: Any) -> None:
     """Simulate events.
 
-    SIMULATOR is a calorimeter whose showers Geant4 simulates (calogan, par04-siw; a run that was stopped in any way
-    continues where it was when the command is given again), or a toy: ring, grid, log-transport, sweights-mixture,
-    light-curves, digits.
+    SIMULATOR is a calorimeter whose showers Geant4 simulates (calogan, par04-siw), or jets: images of jets by Pythia
+    and FastJet. A run that was stopped in any way continues where it was when the command is given again. Or it is a
+    toy: ring, grid, log-transport, sweights-mixture, light-curves, digits.
     """
     from facsim import api
 

@@ -87,21 +87,17 @@ def cells(particles: Array) -> Array:
 
 def leading_jet(towers: Array) -> NDArray[np.intp]:
     """Rows of `towers` (m, 3) that make the hardest anti-kt jet; empty if no jet has 10 GeV."""
-    jets, _sequence = _clusters(towers, "antikt_algorithm", RADIUS)
-    best = max(jets, key=lambda jet: jet.pt(), default=None)
-    if best is None or best.pt() < LEAST_PT_GEV:
-        return np.zeros(0, np.intp)
-    return np.array([part.user_index() for part in best.constituents()], np.intp)
+    jets, _sequence = _clusters(towers, "antikt_algorithm", RADIUS, LEAST_PT_GEV)
+    return np.array(_members(max(jets, key=lambda jet: jet.pt())) if jets else [], np.intp)
 
 
 def trim(towers: Array) -> Jet:
     """Keep the kt subjets with at least 5 % of the transverse momentum of the jet that the rows of `towers` make."""
-    jets, _sequence = _clusters(towers, "kt_algorithm", SUBJET_RADIUS)
     whole = np.hypot(towers[:, 0] @ np.cos(towers[:, 2]), towers[:, 0] @ np.sin(towers[:, 2]))
-    kept = sorted((jet for jet in jets if jet.pt() >= LEAST_SHARE * whole), key=lambda jet: -jet.pt())
-    rows = [part.user_index() for jet in kept for part in jet.constituents()]
-    subjets = np.array([(jet.pt(), jet.eta(), jet.phi_std()) for jet in kept]).reshape(-1, 3)
-    return Jet(towers[rows], subjets)
+    jets, _sequence = _clusters(towers, "kt_algorithm", SUBJET_RADIUS, LEAST_SHARE * float(whole))
+    jets.sort(key=lambda jet: -jet.pt())
+    rows = [row for jet in jets for row in _members(jet)]
+    return Jet(towers[rows], np.array([(jet.pt(), jet.eta(), jet.phi_std()) for jet in jets]).reshape(-1, 3))
 
 
 def wrapped(angle: Array) -> Array:
@@ -110,21 +106,21 @@ def wrapped(angle: Array) -> Array:
 
 
 def massless(towers: Array) -> list[Any]:
-    """FastJet's particles for the rows of `towers`, numbered."""
-    fj = require("fastjet", "pythia", "simulating jets")
+    """FastJet's particles for the rows of `towers`."""
+    particle = require("fastjet", "pythia", "simulating jets").PseudoJet
     pt, eta, phi = towers.T
     four = np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta), pt * np.cosh(eta)], axis=1)
-    out = []
-    for number, (px, py, pz, energy) in enumerate(four.tolist()):
-        particle = fj.PseudoJet(px, py, pz, energy)
-        particle.set_user_index(number)
-        out.append(particle)
-    return out
+    return [particle(*momentum) for momentum in four.tolist()]
 
 
-def _clusters(towers: Array, algorithm: str, radius: float) -> tuple[list[Any], Any]:
+def _clusters(towers: Array, algorithm: str, radius: float, least_pt: float) -> tuple[list[Any], Any]:
     """Inclusive jets, and what must be kept alive as long as they are used."""
     fj = require("fastjet", "pythia", "simulating jets")
     definition = fj.JetDefinition(getattr(fj, algorithm), radius)
     sequence = fj.ClusterSequence(massless(towers), definition)
-    return list(sequence.inclusive_jets()), sequence
+    return list(sequence.inclusive_jets(least_pt)), sequence
+
+
+def _members(jet: Any) -> list[int]:
+    """Which of the clustered particles are in a jet: their number is their place in the history."""
+    return [part.cluster_hist_index() for part in jet.constituents()]

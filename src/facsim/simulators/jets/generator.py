@@ -84,9 +84,8 @@ class Generator:
 
     def _particles(self) -> NDArray[np.float64]:
         """px, py, pz, E of the final particles but neutrinos; muons are seen."""
-        return np.array(
-            [(p.px(), p.py(), p.pz(), p.e()) for p in self._pythia.event if p.isFinal() and p.idAbs() not in INVISIBLE]
-        )
+        final = [p for p in self._pythia.event.particles() if p.isFinal() and p.idAbs() not in INVISIBLE]
+        return np.array([(p.px(), p.py(), p.pz(), p.e()) for p in final])
 
 
 def event_seed(seed: int, signal: int, event: int) -> int:

@@ -32,8 +32,8 @@ class Process:
 
 
 _SETTINGS = {
-    # pTHat: 2 % of the jets with 250 < pT < 300 GeV and 60 < m < 100 GeV come from below 140 GeV, where a hard gluon
-    # makes them, and fewer than 0.5 % from above 400 GeV (docs/measurements.md)
+    # 3 % of the jets in the selection's window come from below 140 GeV, where a hard gluon makes them, and fewer than
+    # 0.4 % from above 400 GeV (docs/measurements.md)
     "qcd": ("HardQCD:all = on", "PhaseSpace:pTHatMin = 140", "PhaseSpace:pTHatMax = 400"),
     # The Z is invisible, so that the W is the only hard jet. LAGAN's jet maker has 800 GeV unless told otherwise, and
     # what the published file has is not known; at 600 GeV the W bosons have 250 to 300 GeV in the plane across the
