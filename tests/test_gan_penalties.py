@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -185,10 +184,11 @@ def test_penalties_say_what_they_need(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["gradient", "r1", "dragan", "adversarial-lipschitz"])
 def test_vector_critics_are_limited_through_their_potential(kind: str) -> None:
     """Cramér: f = |h - h'| - |h| with h linear has a gradient; the penalty and its parameter gradient are finite."""
+    torch.manual_seed(3)
     net = Perceptron(WIDTH + CONTEXT, 8, 16, 2).double()
     cramer, other = OBJECTIVES.parse({"kind": "cramer", "outputs": 8}), torch.randn(N, 8, dtype=torch.float64)
     vector = game(nn.Sequential(net))
-    vector.potential = lambda x, context: cramer.potential(30 * net(torch.cat([x, context], 1)), other)
+    vector.potential = lambda x, context: cramer.potential(100 * net(torch.cat([x, context], 1)), other)
     gradients = torch.autograd.grad(PENALTIES.parse(kind)(vector), list(net.parameters()), allow_unused=True)
     assert all(torch.isfinite(g).all() for g in gradients if g is not None)
     assert sum(g.abs().sum() for g in gradients if g is not None) > 0
@@ -236,7 +236,7 @@ class Body(nn.Module):
         score: Tensor = self.head(self.net(torch.cat([x, context], 1)))
         return score[:, 0]
 
-    def _input_gradient(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+    def _input_gradient(self, x: Tensor, context: Tensor) -> Tensor:
         return self.net.input_gradient(torch.cat([x, context], 1), self.head.weight, x.shape[1])
 
 
@@ -262,13 +262,11 @@ def test_written_out_gradients_are_those_of_double_backward(kind: str, activatio
         assert (a - b).abs().max() < 1e-5
 
 
-def test_written_out_scores_are_scores() -> None:
+def test_every_row_may_have_its_own_head() -> None:
     body = Body("silu", 0, fast=True)
-    x, context = torch.randn(N, WIDTH), torch.randn(N, CONTEXT)
-    score, gradient = body.input_gradient(x, context)
-    assert gradient.shape == (N, WIDTH)
-    assert torch.allclose(score + body.head.bias, body(x, context), atol=1e-6)
-    heads = body.head.weight * torch.linspace(1, 2, N)[:, None]  # a head per row
-    _, many = body.net.input_gradient(torch.cat([x, context], 1), heads, WIDTH)
-    assert torch.allclose(many, gradient * torch.linspace(1, 2, N)[:, None], atol=1e-6)
-    assert np.isfinite(many.detach().numpy()).all()
+    x, context, factor = torch.randn(N, WIDTH), torch.randn(N, CONTEXT), torch.linspace(1, 2, N)[:, None]
+    both = torch.cat([x, context], 1)
+    one, many = (body.net.input_gradient(both, w, WIDTH) for w in (body.head.weight, body.head.weight * factor))
+    assert one.shape == (N, WIDTH)
+    assert torch.allclose(many, one * factor, atol=1e-6)
+    assert torch.allclose(one, body.net.input_gradient(both, body.head.weight)[:, :WIDTH], atol=1e-6)

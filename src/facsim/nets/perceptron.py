@@ -29,7 +29,7 @@ class Perceptron(nn.Module):
     activation : {"leaky_relu", "relu", "silu", "tanh"}, optional
         After every hidden layer.
     slope : float, optional
-        Of the leaky rectifier, for negative numbers.
+        Of the leaky rectifier, for negative numbers; positive.
 
     Examples
     --------
@@ -60,8 +60,8 @@ class Perceptron(nn.Module):
             x = self._activated(layer(x))
         return x if self.leave is None else self.leave(x)
 
-    def input_gradient(self, x: Tensor, head: Tensor, columns: int | None = None) -> tuple[Tensor, Tensor]:
-        r"""Score of every row under a linear head, and its gradient with respect to the row, written out.
+    def input_gradient(self, x: Tensor, head: Tensor, columns: int | None = None) -> Tensor:
+        r"""Gradient of every row's score under a linear head with respect to the row, written out.
 
         .. math:: \nabla_x\, v \cdot h_L(x) = W_1^T A_1 W_2^T A_2 \cdots W_L^T A_L v
 
@@ -78,54 +78,50 @@ class Perceptron(nn.Module):
 
         Returns
         -------
-        score : Tensor (n,)
-            Without the head's bias.
-        gradient : Tensor (n, columns)
+        Tensor (n, columns)
 
         Examples
         --------
         >>> import torch
         >>> net, x, head = Perceptron(3, 0, 16, 2), torch.randn(4, 3, requires_grad=True), torch.randn(1, 16)
         >>> (expected,) = torch.autograd.grad((net(x) * head).sum(), x)
-        >>> torch.allclose(net.input_gradient(x, head)[1], expected, atol=1e-6)
+        >>> torch.allclose(net.input_gradient(x, head), expected, atol=1e-6)
         True
         """
-        inner, after = [], []
-        h = x
-        for layer in self.hidden:
-            inner.append(layer(h))
-            h = self._activated(inner[-1])
-            after.append(h)
-        score = ((h if self.leave is None else self.leave(h)) * head).sum(1)
+        # A rectifier's slope is constant: nothing has to run back through the forward pass.
+        curved = self.activation not in {"leaky_relu", "relu"}
+        with torch.set_grad_enabled(curved and torch.is_grad_enabled()):
+            passed = []
+            for layer in self.hidden:
+                inner = layer(x)
+                x = self._activated(inner)
+                passed.append((inner if curved else x, x))
         gradient = head if self.leave is None else head @ self.leave.weight
         gradient = gradient.expand(len(x), -1)
         for k in reversed(range(len(self.hidden))):
             weight = cast("Tensor", self.hidden[k].weight)
-            gradient = self._sloped(gradient, inner[k], after[k]) @ (weight if k else weight[:, :columns])
-        return score, gradient
+            gradient = self._sloped(gradient, *passed[k]) @ (weight if k else weight[:, :columns])
+        return gradient
 
-    def _activated(self, x: Tensor) -> Tensor:
+    def _activated(self, inner: Tensor) -> Tensor:
         match self.activation:
             case "leaky_relu":
-                return nn.functional.leaky_relu(x, self.slope)
+                return nn.functional.leaky_relu(inner, self.slope, inplace=True)  # memory is what it costs
             case "relu":
-                return x.relu()
+                return inner.relu_()
             case "silu":
-                return nn.functional.silu(x)
+                return nn.functional.silu(inner)
             case "tanh":
-                return x.tanh()
+                return inner.tanh()
 
     def _sloped(self, gradient: Tensor, inner: Tensor, after: Tensor) -> Tensor:
-        """Times the activation's slope, by torch's own kernels, which are one pass over memory.
-
-        A rectifier's slope is constant: cut off from the graph, it lets nothing run back through the forward pass.
-        """
+        """Times the activation's slope; for rectifiers by torch's own kernels, which are one pass over memory."""
         out: Tensor
         match self.activation:
             case "leaky_relu":
-                out = torch.ops.aten.leaky_relu_backward(gradient, inner.detach(), self.slope, False)
+                out = torch.ops.aten.leaky_relu_backward(gradient, after, self.slope, True)
             case "relu":
-                out = torch.ops.aten.threshold_backward(gradient, after.detach(), 0)
+                out = torch.ops.aten.threshold_backward(gradient, after, 0)
             case "silu":
                 slope = torch.sigmoid(inner)
                 out = gradient * (slope + after * (1 - slope))

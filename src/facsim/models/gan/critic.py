@@ -66,9 +66,9 @@ class Critic(nn.Module):
         """Scores of (packed) events."""
         return self.score(self.features(x, context), context)
 
-    def _input_gradient(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (n,), and their gradient (n, width) with respect to `x`, written out."""
+    def _input_gradient(self, x: Tensor, context: Tensor) -> Tensor:
+        """Gradient (n, width) of the scores with respect to `x`, written out."""
         head = cast("nn.Linear", self.head)
         weight = head.weight if self.projection is None else head.weight + self.projection(context)
-        found: tuple[Tensor, Tensor] = self.body.input_gradient(x, context, weight)  # type: ignore[union-attr, operator]
-        return found
+        gradient: Tensor = self.body.input_gradient(x, context, weight)  # type: ignore[union-attr, operator]
+        return gradient

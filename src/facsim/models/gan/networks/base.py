@@ -45,7 +45,7 @@ class CriticPart(Part):
 
     The body maps events (n, width * pack) and conditions (n, context * pack) to features (n, body.features), which the
     heads turn into scores. It may offer ``grow(step)`` and ``refer(x, context)`` as generators do, and
-    ``input_gradient(x, context, head (1, features)) -> score (n,), gradient (n, width)`` for a fast gradient penalty.
+    ``input_gradient(x, context, head (1 or n, features)) -> gradient (n, width)`` for a fast gradient penalty.
     """
 
     scores_itself: ClassVar[bool] = False

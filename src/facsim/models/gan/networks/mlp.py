@@ -106,8 +106,8 @@ class _PlainBody(Body):
     def __init__(self, net: Perceptron, alone: bool) -> None:
         super().__init__(net, net.outputs, alone)
 
-    def input_gradient(self, x: Tensor, context: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
-        """Score (n,) under a head (1 or n, features), and its gradient (n, width) with respect to `x`."""
+    def input_gradient(self, x: Tensor, context: Tensor, head: Tensor) -> Tensor:
+        """Gradient (n, width) with respect to `x` of the score under a head (1 or n, features)."""
         return self.net.input_gradient(x if self.alone else torch.cat([x, context], 1), head, x.shape[1])
 
 

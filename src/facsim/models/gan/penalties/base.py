@@ -70,7 +70,7 @@ class Penalty(Part):
 def slope(game: Game, x: Tensor, context: Tensor, *, both: bool = False) -> Tensor:
     """Gradient (n, width) of the critic's potential at events `x` (n, width) under `context`.
 
-    Where the critic offers ``input_gradient(x, context) -> (score, gradient)``, that is used: written out, it costs one
+    Where the critic offers ``input_gradient(x, context) -> (n, width)``, that is used: written out, it costs one
     ordinary backward pass instead of a double one.
 
     Parameters
@@ -80,7 +80,7 @@ def slope(game: Game, x: Tensor, context: Tensor, *, both: bool = False) -> Tens
     """
     fast = getattr(game.critic, "input_gradient", None)
     if fast is not None and not both:
-        gradient: Tensor = fast(x, context)[1]
+        gradient: Tensor = fast(x, context)
         return gradient
     x = x.detach().requires_grad_(True)
     context = context.detach().requires_grad_(both)
