@@ -34,11 +34,11 @@ def test_locally_connected_is_a_convolution_with_weights_of_every_place(stride, 
     x = torch.randn(5, channels, 6, 7, dtype=torch.double)
     padded = nn.functional.pad(x, (padding[1], padding[1], padding[0], padding[0]))
     y = layer(x)
-    weight = layer.weight.view(*layer.size, filters, kernel[1], kernel[0], channels)
+    weight = layer.weight.view(*layer.size, filters, *kernel, channels)
     for i in range(layer.size[0]):
         for j in range(layer.size[1]):
             field = padded[:, :, i * stride[0] : i * stride[0] + 3, j * stride[1] : j * stride[1] + 2]
-            expected = torch.einsum("ncab,fbac->nf", field, weight[i, j])
+            expected = torch.einsum("ncab,fabc->nf", field, weight[i, j])
             if bias:
                 expected = expected + layer.bias[i, j, :, 0]
             assert torch.allclose(y[:, :, i, j], expected, atol=1e-12)

@@ -13,6 +13,9 @@ __all__ = ["Fans", "LocallyConnected2d", "keras_fans", "shared"]
 Pair = tuple[int, int]
 Fans = Literal["field", "keras1", "keras2"]
 
+SHORT = 48
+"""Fields of view below this length per row of the kernel are copied together; measured."""
+
 
 class LocallyConnected2d(nn.Module):
     r"""Unshared convolution of (n, channels, H, W) to (n, filters, H', W'): every place has weights of its own.
@@ -67,7 +70,7 @@ class LocallyConnected2d(nn.Module):
         self.channels, self.kernel, self.stride, self.padding = channels, kernel, stride, padding
         rows, columns = ((m + 2 * p - k) // s + 1 for m, p, k, s in zip(size, padding, kernel, stride, strict=True))
         self.size = (rows, columns)
-        field = channels * math.prod(kernel)  # ordered (kernel column, kernel row, channel)
+        field = channels * math.prod(kernel)  # ordered (kernel row, kernel column, channel)
         self.weight = nn.Parameter(torch.empty(rows, columns, filters, field))
         self.bias = nn.Parameter(torch.zeros(rows, columns, filters, 1)) if bias else None
         fan_in, fan_out = keras_fans(rows * columns, field, filters, fans)
@@ -79,7 +82,7 @@ class LocallyConnected2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Output (n, filters, H', W') of x (n, channels, H, W)."""
-        x = x.permute(2, 3, 1, 0)
+        x = x.permute(2, 3, 1, 0).contiguous()
         if any(self.padding):
             rows, columns = self.padding
             x = nn.functional.pad(x, (0, 0, 0, 0, columns, columns, rows, rows))
@@ -95,7 +98,7 @@ def shared(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """
     kernel = (weight.shape[2], weight.shape[3])
     places = (x.shape[0] - kernel[0] + 1, x.shape[1] - kernel[1] + 1)
-    everywhere = weight.permute(0, 3, 2, 1).flatten(1).expand(*places, -1, -1)
+    everywhere = weight.permute(0, 2, 3, 1).flatten(1).expand(*places, -1, -1)
     return _connect(x, everywhere, kernel, (1, 1)) + bias[:, None]
 
 
@@ -120,7 +123,11 @@ def keras_fans(places: int, field: int, filters: int, fans: Fans) -> tuple[float
 
 def _connect(x: Tensor, weight: Tensor, kernel: Pair, stride: Pair) -> Tensor:
     if torch.compiler.is_compiling():  # an exporter wants plain operations
-        return torch.matmul(weight, _fields(x, kernel, stride))
+        (height, width), (down, along), channels = kernel, stride, x.shape[2]
+        last = x.shape[0] - height + 1
+        rows = [x[a : a + last : down].flatten(1, 2) for a in range(height)]
+        fields = [r.unfold(1, width * channels, along * channels).transpose(2, 3) for r in rows]
+        return torch.matmul(weight, torch.cat(fields, 2))
     return _run(_Apply, x, weight, kernel, stride)
 
 
@@ -129,18 +136,18 @@ def _run(function: type[torch.autograd.Function], *inputs: Any) -> Tensor:
     return output
 
 
-def _fields(x: Tensor, kernel: Pair, stride: Pair) -> Tensor:
-    """Fields of view (H', W', field, n) of x (H, W, channels, n): a view that overlaps itself along W'."""
+def _views(x: Tensor, i: int, kernel: Pair, stride: Pair) -> list[Tensor]:
+    """Fields of view of output row i, of x (H, W, channels, n), in parts (W', field part, n) along the field.
+
+    A row of the kernel sees a window that slides over contiguous memory: an overlapping view. Short ones are put
+    together, since products of tiny matrices are slow.
+    """
     (height, width), (down, along) = kernel, stride
-    last = x.shape[0] - height
-    rows = torch.cat([x[a : a + last + 1 : down] for a in range(height)], 2)  # (H', W, kernel row x channel, n)
-    step = rows.shape[2]
-    return rows.flatten(1, 2).unfold(1, width * step, along * step).transpose(2, 3)
-
-
-def _row(x: Tensor, i: int, kernel: Pair, stride: Pair) -> Tensor:
-    """Fields of view (W', field, n) of output row i."""
-    return _fields(x[i * stride[0] : i * stride[0] + kernel[0]], kernel, stride)[0]
+    channels = x.shape[2]
+    rows = x[i * down : i * down + height].flatten(1, 2)
+    windows = rows.unfold(1, width * channels, along * channels).transpose(2, 3)  # (height, W', width x channels, n)
+    views = list(windows.unbind())
+    return views if width * channels >= SHORT else [torch.cat(views, 1)]
 
 
 # y, dL/dx and dL/dW are bilinear in two of (x, W, dL/dy) each, so that the derivatives of all three are the three
@@ -154,8 +161,12 @@ class _Apply(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, weight: Tensor, kernel: Pair, stride: Pair) -> Tensor:
         y = x.new_empty(*weight.shape[:3], x.shape[3])
-        for i in range(len(weight)):
-            torch.bmm(weight[i], _row(x, i, kernel, stride), out=y[i])
+        for i, row in enumerate(weight):
+            first = 0
+            for view in _views(x, i, kernel, stride):
+                part = row[:, :, first : first + view.shape[1]]
+                torch.baddbmm(y[i], part, view, beta=1 if first else 0, out=y[i])
+                first += view.shape[1]
         return y
 
     @staticmethod
@@ -182,13 +193,18 @@ class _ToInput(torch.autograd.Function):
     def forward(gradient: Tensor, weight: Tensor, shape: tuple[int, ...], kernel: Pair, stride: Pair) -> Tensor:
         (height, width, channels), (down, along) = shape, stride
         rows, columns, _, n = gradient.shape
-        fields = gradient.new_empty(columns, kernel[1], kernel[0], channels, n)
         out = gradient.new_zeros(height, width, channels, n)
+        step = kernel[1] * channels
+        at_once = 1 if step >= SHORT else kernel[0]  # rows of the kernel
+        back = gradient.new_empty(columns, at_once * step, n)
+        fields = back.view(columns, at_once, kernel[1], channels, n)
         for i in range(rows):
-            torch.bmm(weight[i].transpose(1, 2), gradient[i], out=fields.view(columns, -1, n))
-            for b in range(kernel[1]):
-                for a in range(kernel[0]):
-                    out[i * down + a, b : b + (columns - 1) * along + 1 : along] += fields[:, b, a]
+            for a in range(0, kernel[0], at_once):
+                part = weight[i, :, :, a * step : (a + at_once) * step]
+                torch.bmm(part.transpose(1, 2), gradient[i], out=back)
+                for k in range(at_once):
+                    for b in range(kernel[1]):
+                        out[i * down + a + k, b : b + (columns - 1) * along + 1 : along] += fields[:, k, b]
         return out
 
     @staticmethod
@@ -215,8 +231,9 @@ class _ToWeight(torch.autograd.Function):
     @staticmethod
     def forward(gradient: Tensor, x: Tensor, kernel: Pair, stride: Pair) -> Tensor:
         out = x.new_empty(*gradient.shape[:3], kernel[0] * kernel[1] * x.shape[2])
-        for i in range(len(out)):
-            torch.bmm(gradient[i], _row(x, i, kernel, stride).transpose(1, 2), out=out[i])
+        for i, row in enumerate(out):
+            parts = [torch.bmm(gradient[i], view.transpose(1, 2)) for view in _views(x, i, kernel, stride)]
+            torch.cat(parts, 2, out=row)
         return out
 
     @staticmethod

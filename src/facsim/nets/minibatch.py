@@ -11,6 +11,9 @@ from facsim.nets.local import Fans, keras_fans
 
 __all__ = ["MinibatchDiscrimination"]
 
+FAR = 60.0
+"""Events further apart count as that far: numbers below 1e-26 would end as denormal ones, which processors hate."""
+
 
 class MinibatchDiscrimination(nn.Module):
     r"""Closeness of every event to the others of its batch, (n, inputs) -> (n, features).
@@ -51,5 +54,6 @@ class MinibatchDiscrimination(nn.Module):
         """Closeness (n, features); n features (kernels + 1) numbers in memory per event of the batch."""
         places = self.project(h).view(-1, self.features, self.kernels).permute(1, 2, 0)  # (features, kernels, n)
         # One feature at a time stays in the cache: as fast as torch.cdist, which has no second derivative.
-        near = [(-(m[:, :, None] - m[:, None, :]).abs().sum(0)).exp().sum(0) for m in places.contiguous()]
+        far = [(m[:, :, None] - m[:, None, :]).abs().sum(0) for m in places.contiguous()]
+        near = [(-distance.clamp(max=FAR)).exp().sum(0) for distance in far]
         return torch.stack(near, 1)
