@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facsim.events import Events
 from facsim.observables import compute, kind_of
 from facsim.observables.tables import column_names
-from facsim.report.chart import Chart, Panel
+from facsim.report.chart import Chart
 from facsim.report.run import Film
 from facsim.report.scale import Scale
 
@@ -26,9 +26,8 @@ LONG = 16  # columns of a block that is a curve
 SIDE = 72.0  # px, of a picture
 GAP = 6.0  # px
 DECADES = 5
+LARGEST = 1.4  # px of the screen per px of the figure
 CONTRAST = 300  # largest over median lit pixel from which colours are logarithmic
-
-Draw = Callable[[Chart, Callable[..., Panel], Any], None]
 
 
 def draw_film(film: Film) -> str:
@@ -61,7 +60,8 @@ def _with_frames(chart: Chart, film: Film, draw: Callable[[Any, NDArray[np.float
         inner = svg[svg.index(">") + 1 : -len("</svg>")]
         shown = " now" if i == len(film.features) - 1 else ""
         frames.append(f'<g class="frame-of{shown}" data-step="{film.steps[i]}">{inner}</g>')
-    return f"{chart.svg()[: -len('</svg>')]}{''.join(frames)}</svg>"
+    head = f'<svg style="max-width:{LARGEST * chart.width:.0f}px"'
+    return f"{head}{chart.svg()[len('<svg') : -len('</svg>')]}{''.join(frames)}</svg>"
 
 
 def _pictures(film: Film, names: list[str], what: str) -> str:
@@ -70,7 +70,7 @@ def _pictures(film: Film, names: list[str], what: str) -> str:
     width = 64 + count * (SIDE + GAP)
     part = len(names) * (SIDE + GAP)
     chart = Chart(width, 26 + 2 * part, f"{count} generated {what} of the same noise over the training, and true ones")
-    colours = {name: _colours(_block(film, film.truth, name)) for name in names}
+    colours = {name: _colours(_block(film, film.truth, name), always_log=what == "showers") for name in names}
 
     def row(on: Chart, features: NDArray[np.float32], top: float) -> None:
         for k, name in enumerate(names):
@@ -98,13 +98,14 @@ def _block(film: Film, features: NDArray[np.float32], name: str) -> Array:
     return np.asarray(cells.reshape(len(features), block.shape[0], -1))
 
 
-def _colours(truth: Array) -> Callable[[Array], NDArray[np.uint8]]:
+def _colours(truth: Array, *, always_log: bool) -> Callable[[Array], NDArray[np.uint8]]:
     """Colours by the truth's range, logarithmic where it is wide; empty cells stay empty."""
     from matplotlib import colormaps
 
     lit = truth[truth > 0]
     high = float(lit.max()) if len(lit) else 1.0
-    logarithmic = len(lit) > 0 and (truth >= 0).all() and high > CONTRAST * float(np.median(lit))
+    wide = always_log or (len(lit) > 0 and high > CONTRAST * float(np.median(lit)))
+    logarithmic = bool(wide and len(lit) > 1 and (truth >= 0).all() and lit.min() < high)
     floor = max(float(lit.min()), high / 10**DECADES) if logarithmic else min(0.0, float(truth.min(initial=0.0)))
     map_ = colormaps["viridis"]
 

@@ -145,6 +145,7 @@ def environment() -> Any:
         lstrip_blocks=True,
     )
     out.filters |= {
+        "capital": capital,
         "number": number,
         "with_error": with_error,
         "pvalue": _pvalue,

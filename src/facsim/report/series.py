@@ -145,13 +145,13 @@ def _training(run: Run, best: float | None) -> list[Drawing]:
         elif group == "validation" and figure != "best":
             groups.setdefault("Validation", {})[figure] = line
         elif figure and group not in {"validation", "watch"}:
-            groups.setdefault(f"Losses and figures of the {group}", {})[figure] = line
+            groups.setdefault(group.capitalize(), {})[figure] = line
     order = sorted(groups, key=lambda g: (g != "Validation", g.startswith("Gradient"), g))
     for title in order:
         lines = groups[title]
         names = sorted(lines, key=lambda n: (n not in {"distance", "loss"}, n))
         for chosen in _alike({n: lines[n] for n in names}):
-            words = title if len(chosen) > 1 or title == "Gradient norms" else f"{title}: {next(iter(chosen))}"
+            words = f"{title}: {', '.join(chosen)}" if title not in {"Validation", "Gradient norms"} else title
             mark = best if title == "Validation" else None
             out.append(Drawing(words, markup(draw_series(chosen, words, best=mark))))
     return out
@@ -204,7 +204,7 @@ def _best(run: Run) -> float | None:
 def summary(run: Run) -> Sequence[tuple[str, str, str]]:
     """Key figures: what, value, remark."""
     out = []
-    steps, values = run.log.get("validation/distance", (np.empty(0), np.empty(0)))
+    _, values = run.log.get("validation/distance", (np.empty(0), np.empty(0)))
     best = _best(run)
     if best is not None:
         out.append(("best validation distance", number(float(np.nanmin(values))), f"at step {best:,.0f}"))
@@ -216,6 +216,5 @@ def summary(run: Run) -> Sequence[tuple[str, str, str]]:
         ("auc", "the critic's AUC", "0.5: it cannot tell them apart"),
     ):
         if last.get(name) is not None:
-            out.append((words, number(last[name]), remark))
-    del steps
+            out.append((words, number(last[name], 2), remark))
     return out

@@ -124,7 +124,7 @@ class Detector:
     >>> for step in range(4):
     ...     found = detector({"step": step, "finite": True, "figures": {"memorised": 0.5, "memorised_pvalue": 1e-9}})
     >>> found[0].name, found[0].looks, detector.stop.splitlines()[0]
-    ('memorising', 4, 'memorising has lasted for 4 validations, since step 0')
+    ('memorising', 4, "'memorising' has lasted for 4 validations, since step 0")
     """
 
     def __init__(self, stop_after: int = 0, rows: Iterable[Row] = ()) -> None:
@@ -150,7 +150,7 @@ class Detector:
             return None
         first = lasting[0]
         cure = "\n".join(f"  {c}" for c in first.cures)
-        lasted = f"{first.name} has lasted for {first.looks} validations, since step {first.since}"
+        lasted = f"'{first.name}' has lasted for {first.looks} validations, since step {first.since}"
         return f"{lasted}\n{first.words}. Try\n{cure}"
 
 
