@@ -55,6 +55,9 @@ def test_a_fit_leaves_model_state_record_and_logs(showers, tmp_path, name):
         "run.json",
         "log.csv",
         "tensorboard",
+        "watch.jsonl",
+        "snapshots.npz",
+        "page.html",
     }
     assert model.provenance["data"]["events"] == 600
     low, high = model.condition_range

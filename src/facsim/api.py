@@ -368,7 +368,9 @@ def _describe(model: Any, path: Path) -> dict[str, Any]:
 
     family = getattr(model, "name", None) or model.provenance.get("family", "unknown")
     parameters = (
-        sum(p.numel() for p in model.parameters()) if hasattr(model, "parameters") else model.metadata.get("parameters")
+        sum(p.numel() for p in model.generator().parameters())
+        if hasattr(model, "generator")
+        else model.metadata.get("parameters")
     )
     return {
         "path": str(path),

@@ -1,6 +1,7 @@
 """Building blocks of networks."""
 
 from facsim.nets.embedding import TimeEmbedding
+from facsim.nets.moments import CellMoments
 from facsim.nets.residual import ConditionedMLP
 
-__all__ = ["ConditionedMLP", "TimeEmbedding"]
+__all__ = ["CellMoments", "ConditionedMLP", "TimeEmbedding"]

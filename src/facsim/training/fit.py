@@ -21,12 +21,15 @@ from facsim.errors import CheckpointError, DataError
 from facsim.events import Events, concatenate
 from facsim.files import write_json
 from facsim.models import ModelConfig, Surrogate, family, load
+from facsim.report.runpage import watch as page
 from facsim.training.data import TrainingData, encode
 from facsim.training.loop import optimisers_of, train
 from facsim.training.processes import joined
 from facsim.training.settings import TrainingSettings
 from facsim.training.state import STATE_FILE, TrainingState
+from facsim.training.sweights import class_probabilities
 from facsim.training.validation import Validation
+from facsim.training.watch import Watch
 
 __all__ = ["fit_model"]
 
@@ -57,7 +60,8 @@ def fit_model(
     config, settings
         Hyper-parameters and training settings.
     folder : Path
-        Run folder: gets ``model.safetensors``, ``state.safetensors``, ``run.json``, ``log.csv`` and ``tensorboard/``.
+        Run folder: gets ``model.safetensors``, ``state.safetensors``, ``run.json``, ``log.csv``, ``tensorboard/``, what
+        was watched (``watch.jsonl``, ``snapshots.npz``) and ``page.html``, which shows it all.
     resume : bool
         Go on from the folder's state. Settings and data must be the same, but for ``steps`` of a finished run.
     recipe : dict, optional
@@ -72,6 +76,8 @@ def fit_model(
     """
     torch_device = _device(settings.device)
     source = _Source(data)
+    if settings.negative_weights == "regress":
+        source.regress_weights(settings.seed)
     record = {
         "facsim_version": facsim.__version__,
         "family": family_name,
@@ -113,8 +119,14 @@ def fit_model(
             world=processes.world,
             device=torch_device,
         )
-        validation = Validation(source.take(held_out[: settings.validation_events]), settings.seed)
-        train(state, batches, validation, settings, folder, processes=processes, progress=progress)
+        held = source.take(held_out[: settings.validation_events])
+        validation = Validation(held, settings.seed)
+        watch = None
+        if processes.first:
+            watch = Watch(held, first, folder, settings.seed, step=state.step, stop_after=settings.stop_on_collapse)
+        train(state, batches, validation, settings, folder, processes=processes, watch=watch, progress=progress)
+        if processes.first:
+            page(folder)
         processes.wait()
         return load(folder)
 
@@ -138,6 +150,12 @@ class _Source:
         if self.count < 2:
             msg = f"{self.record.get('file', 'the sample')} has {self.count} events; a fit needs at least 2"
             raise DataError(msg)
+
+    def regress_weights(self, seed: int) -> None:
+        """Where weights are negative, put their regression on the events in their place; holds all events in memory."""
+        events = concatenate(self.pieces(np.arange(self.count)))
+        if events.weights is not None and (events.weights < 0).any():
+            self.data = events.with_weights(class_probabilities(events, seed))
 
     def split(self, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows to train on and rows to validate on, each in random order."""

@@ -46,6 +46,8 @@ class TrainingSettings(BaseModel):
     """Held-out events that a validation uses at most."""
     validate_every: int = Field(2000, ge=1)
     """Steps between validations."""
+    stop_on_collapse: int = Field(0, ge=0)
+    """Validations for which a symptom of collapse may last before the training is stopped; 0 only warns."""
     checkpoint_every: int = Field(1000, ge=1)
     """Steps between resumable states."""
     fit_events: int = Field(20_000, ge=1)

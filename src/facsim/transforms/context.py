@@ -78,7 +78,7 @@ class ConditionContext(nn.Module):
     def forward(self, conditions: Tensor) -> Tensor:
         """Scaled conditions."""
         if not len(self.centre):
-            return conditions.new_zeros(len(conditions), 1)
+            return conditions.new_zeros(conditions.shape[0], 1)
         scaled = (self._values(conditions) - self.centre) / self.spread
         if not self.categories:
             return scaled

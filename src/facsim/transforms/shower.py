@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facsim.errors import DataError
-from facsim.schema import Schema
+from facsim.observables.kinds import image_block
+from facsim.schema import Block, Schema
 from facsim.transforms.base import Code, Transform
 from facsim.transforms.context import ConditionContext
 from facsim.transforms.marginals import Marginals
@@ -30,12 +31,14 @@ class ShowerTransform(Transform):
     column per cell: the logarithm of its share of the layer's energy, with presence (`Marginals`), driven by the
     layer's energy. Decoding normalises the cells of a layer to its energy and always lights at least one.
 
-    Cells below ``Block.threshold`` count as empty.
+    Cells below ``Block.threshold`` count as empty. Images of energies are taken in the same way, with no incident
+    energy to compare their sum with: what is fitted is then the sum itself.
 
     Parameters
     ----------
     schema : Schema
-        Feature blocks must all be layers with a `Grid`; the first condition of kind energy is the incident energy.
+        Feature blocks must all be layers with a `Grid`, and the first condition of kind energy is the incident energy;
+        or they are images of kind energy.
     knots : int, optional
         Knots of the marginals' dependence on energy.
     """
@@ -50,18 +53,22 @@ class ShowerTransform(Transform):
     def __init__(self, schema: Schema, knots: int = 10) -> None:
         super().__init__()
         if not self.takes(schema):
-            msg = "showers need feature blocks that are all layers with a grid, and a condition of kind energy"
+            msg = (
+                "showers need feature blocks that are all layers with a grid and a condition of kind energy, or images"
+            )
             raise DataError(msg)
         self.schema = schema
         self.sizes = [b.size for b in schema.features]
         layers = len(self.sizes)
         self.stages = (layers, schema.width)
-        incident = next(b for b in schema.conditions if b.kind == "energy")
-        self.energy_column = schema.columns(incident.name).start
-        self.to_unit = UNITS_IN_MEV[incident.unit] / UNITS_IN_MEV[schema.features[0].unit]
+        incident = _incident(schema)
+        self.energy_column = None if incident is None else schema.columns(incident.name).start
+        self.to_unit = 1.0
+        if incident is not None:
+            self.to_unit = UNITS_IN_MEV[incident.unit] / UNITS_IN_MEV[schema.features[0].unit]
         self.thresholds = [max(b.threshold, TINY) for b in schema.features]
         self.register_buffer("floors", torch.tensor(self.thresholds), persistent=False)
-        self.energies = Marginals(layers, knots)
+        self.energies = Marginals(layers, knots if incident is not None else 1)
         self.cells = nn.ModuleList(Marginals(size, knots) for size in self.sizes)
         self.conditions = ConditionContext(schema)
         self.context_widths = (self.conditions.width, self.conditions.width + 2 * layers)
@@ -73,11 +80,12 @@ class ShowerTransform(Transform):
 
     @staticmethod
     def takes(schema: Schema) -> bool:
-        """Whether the schema describes showers."""
-        units = {b.unit for b in schema.features}
-        incident = [b for b in schema.conditions if b.kind == "energy"]
-        known = units <= set(UNITS_IN_MEV) and all(b.unit in UNITS_IN_MEV for b in incident)
-        return len(schema.layers) == len(schema.features) > 0 and bool(incident) and len(units) == 1 and known
+        """Whether the schema describes showers, or images of energies."""
+        if len({b.unit for b in schema.features}) != 1 or any(b.kind != "energy" for b in schema.features):
+            return False
+        if len(schema.layers) == len(schema.features):
+            return _incident(schema) is not None
+        return image_block(schema) is not None
 
     def fit(
         self, features: NDArray[np.float32], conditions: NDArray[np.float32], weights: NDArray[np.float64] | None
@@ -155,6 +163,8 @@ class ShowerTransform(Transform):
         return [torch.where(p >= t, p, 0.0) for p, t in zip(parts, self.thresholds, strict=True)]
 
     def _incident(self, conditions: Tensor) -> Tensor:
+        if self.energy_column is None:
+            return conditions.new_ones(conditions.shape[0])
         return conditions[:, self.energy_column].clamp(min=1e-9) * self.to_unit
 
     def _shares(self, layers: Tensor, incident: Tensor) -> tuple[Tensor, Tensor]:
@@ -184,3 +194,10 @@ class ShowerTransform(Transform):
             energies.append(energy)
             left = left - energy
         return torch.stack([*energies, left], 1)[:, self.inverse_order]
+
+
+def _incident(schema: Schema) -> Block | None:
+    """The condition that says how much energy came in, if the features can be compared with it."""
+    block = next((b for b in schema.conditions if b.kind == "energy"), None)
+    known = block is not None and {block.unit, *(b.unit for b in schema.features)} <= set(UNITS_IN_MEV)
+    return block if known else None

@@ -57,7 +57,7 @@ class TableTransform(Transform):
 
     def encode(self, features: Tensor, conditions: Tensor) -> Code:
         """Latent intervals of events; `conditions` do not enter."""
-        driver = conditions.new_zeros(len(features))
+        driver = conditions.new_zeros(features.shape[0])
         lit = self._lit(features)
         whole = features.round()
         code = self.marginals.encode(torch.where(self.integer, whole, features), lit, driver)
@@ -66,7 +66,7 @@ class TableTransform(Transform):
 
     def decode(self, latent: Tensor, conditions: Tensor) -> Tensor:
         """Features of latent numbers."""
-        values, above = self.marginals.decode(latent, conditions.new_zeros(len(latent)))
+        values, above = self.marginals.decode(latent, conditions.new_zeros(latent.shape[0]))
         values = torch.where(self.integer, values.floor(), values)
         return torch.where(above > 0, values, 0.0)
 

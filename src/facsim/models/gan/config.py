@@ -52,6 +52,8 @@ class GANConfig(ModelConfig):
     """Network that makes events; see `facsim.models.gan.networks`."""
     critic: CRITICS.field() = Field("mlp", validate_default=True)  # type: ignore[valid-type]
     """Body of the network that judges them."""
+    moments: bool = False
+    """Show the critic centres, widths and brightest cells of every layer, too (`facsim.nets.CellMoments`)."""
     objective: OBJECTIVES.field() = Field("wasserstein", validate_default=True)  # type: ignore[valid-type]
     """What both want; see `facsim.models.gan.objectives`."""
     penalties: tuple[PENALTIES.field(), ...] = Field(({"kind": "gradient"},), validate_default=True)  # type: ignore[valid-type]
@@ -88,7 +90,7 @@ def contradictions(config: GANConfig) -> list[str]:
             f"penalty '{slopes[0]}' limits the slope event by event, but critic '{critic.kind}' judges an event by its "
             "batch (batch normalisation or minibatch discrimination): use norm: layer, or no penalty"
         )
-    if objective.lipschitz and not bounded and not getattr(critic, "spectral", False):
+    if objective.lipschitz and not bounded and not without and not getattr(critic, "spectral", False):
         found.append(
             f"objective '{objective.kind}' is unbounded for a critic of any slope: add the penalty 'gradient', "
             "'adversarial-lipschitz' or 'clipping', or set critic.spectral: true"

@@ -21,14 +21,25 @@ from facsim.models.gan.game import Game
 from facsim.models.gan.layout import Layout
 from facsim.models.gan.penalties import Penalty
 from facsim.models.gan.unroll import unrolled
+from facsim.nets import CellMoments
 from facsim.schema import Schema
-from facsim.transforms import fill
+from facsim.transforms import Transform, fill
 
 __all__ = ["GAN"]
 
 REFERENCE = 64  # events
 
 Turn = tuple[str, Tensor, dict[str, Tensor]]
+
+
+class _Sampler(nn.Module):
+    def __init__(self, net: nn.Module, transform: Transform) -> None:
+        super().__init__()
+        self.net, self.transform = net, transform
+
+    def forward(self, conditions: Tensor, noise: Tensor) -> Tensor:
+        context = self.transform.context(0, noise, conditions)
+        return self.transform.decode(self.net(noise, context), conditions)
 
 
 @register("gan")
@@ -58,12 +69,16 @@ class GAN(Surrogate):
         context = self.transform.conditions
         self.layout = Layout(schema, self.transform.width, context.width, context.categories)
         config.generator.check(self.layout)
-        config.critic.check(self.layout)
+        self.moments = CellMoments(schema) if config.moments else None
+        # The critic judges events and what is computed from them alike, as one longer event.
+        more = 0 if self.moments is None else self.moments.width
+        judged = replace(self.layout, width=self.layout.width + more)
+        config.critic.check(judged)
         pack = config.schedule.pack
         self.net: nn.Module = config.generator.build(self.layout)
-        body = None if config.critic.kind == "none" else config.critic.build(self.layout, pack)
+        body = None if config.critic.kind == "none" else config.critic.build(judged, pack)
         projection = getattr(config.critic, "projection", False)
-        self.critic = Critic(body, self.layout, config.objective.outputs, projection=projection, pack=pack)
+        self.critic = Critic(body, judged, config.objective.outputs, projection=projection, pack=pack)
         features = 0 if body is None else int(body.features)
         self.helpers: nn.ModuleList = nn.ModuleList()
         built = []
@@ -85,15 +100,17 @@ class GAN(Surrogate):
 
     def prepare(self, events: Events) -> None:
         """Fit the transform; refuse negative weights where the objective cannot take them."""
-        if events.weights is not None and (events.weights < 0).any() and not self.config.objective.signed:
+        unbounded = [p for p in (self.config.objective, *self.config.auxiliaries) if not p.signed]
+        if events.weights is not None and (events.weights < 0).any() and unbounded:
             msg = (
-                f"objective '{self.config.objective.kind}' has no lower bound where weights are negative, and these "
-                f"events have {int((events.weights < 0).sum())} negative weights. Use an objective that is linear in "
-                "the weights (--set model.objective=wasserstein with a gradient penalty, or recipe cramer-gan), or "
-                "--set training.negative_weights=regress"
+                f"'{unbounded[0].kind}' has no lower bound where weights are negative, and these events have "
+                f"{int((events.weights < 0).sum())} negative weights of {len(events)}. Use recipe cramer-gan, gmmn or "
+                "wgan-gp, whose losses are linear in the weights, or --set training.negative_weights=regress"
             )
             raise WeightError(msg)
         super().prepare(events)
+        if self.moments is not None:
+            self.moments.fit(torch.from_numpy(events.features))
         with torch.no_grad():  # virtual batch normalisation compares with the same events for ever
             x, context = self._seen(events[:REFERENCE])
             if hasattr(self.critic.body, "refer"):
@@ -119,10 +136,14 @@ class GAN(Surrogate):
             for _ in range(schedule.generator_steps):
                 yield self._generator_turn(game)
 
+    def generator(self) -> nn.Module:
+        """The sampler without the critic: what is exported, and whose parameters count."""
+        return _Sampler(self.net, self.transform)
+
     def forward(self, conditions: Tensor, noise: Tensor) -> Tensor:
         """The whole sampler: one pass, then the inverse transform."""
-        context = self.transform.context(0, noise, conditions)
-        return self.transform.decode(self.net(noise, context), conditions)
+        features: Tensor = self.generator()(conditions, noise)
+        return features
 
     def scores(self, events: Events, *, seed: int = 0) -> NDArray[np.float64]:
         """How real the critic finds events, (n,): larger is more real; only the order has a meaning.
@@ -150,7 +171,8 @@ class GAN(Surrogate):
                 other = None
                 if objective.fakes > 1:
                     draw = Draw(seed, start, device=x.device)
-                    other = self.critic(self._fake(context, draw), context)
+                    given = torch.from_numpy(some.conditions).to(x.device)
+                    other = self.critic(self._judged(self._fake(context, draw), given), context)
                 found.append(objective.potential(self.critic(x, context), other).double().cpu().numpy())
         return np.concatenate(found) if found else np.empty(0)
 
@@ -206,10 +228,10 @@ class GAN(Surrogate):
             critic=self.critic,
             generator=self.net,
             potential=self._potential(None),
-            decode=lambda x: self.transform.decode(x, conditions),
+            decode=lambda x: self.transform.decode(x[:, : self.transform.width], conditions),
             draw=draw,
             step=step,
-            real=code.high if exact else fill(code, draw.uniform(rows, self.transform.width)),
+            real=self._judged(code.high if exact else fill(code, draw.uniform(rows, self.transform.width)), conditions),
         )
 
     def _critic_turns(self, game: Game) -> Iterator[Turn]:
@@ -223,7 +245,7 @@ class GAN(Surrogate):
                 if penalty.applies(shown):
                     amount = penalty(self._packed(shown))
                     loss = loss + penalty.factor(shown.step) * amount
-                    shown.figures[penalty.kind] = amount
+                    shown.figures[penalty.kind] = amount.detach()
             loss = loss + self._tasks(shown, "critic")
             yield "critic", loss, shown.figures
             for penalty in penalties:
@@ -239,7 +261,7 @@ class GAN(Surrogate):
         else:
             score = cast("Tensor", fake if real is None else real)
             loss = (weights * objective.pointwise_loss(score, game.draw, real=real is not None)).mean()
-        game.figures["loss"] = loss
+        game.figures["loss"] = loss.detach()
         return loss
 
     def _generator_turn(self, game: Game) -> Turn:
@@ -252,7 +274,7 @@ class GAN(Surrogate):
             if schedule.unroll:
                 scores = self._scores_after_unrolling(game, real, fake)
             loss = objective.generator(*scores, self._weights(game))
-            shown.figures["loss"] = loss
+            shown.figures["loss"] = loss.detach()
         return "generator", loss + self._tasks(shown, "generator"), shown.figures
 
     def _scores_after_unrolling(self, game: Game, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
@@ -268,7 +290,10 @@ class GAN(Surrogate):
     def _samples(self, game: Game, *, graph: bool) -> tuple[Tensor, list[Tensor]]:
         """Real events and as many independent generated ones as the objective wants, as the critic is shown them."""
         with torch.set_grad_enabled(graph):
-            fakes = [self._fake(game.context, game.draw) for _ in range(self.config.objective.fakes)]
+            fakes = [
+                self._judged(self._fake(game.context, game.draw), game.conditions)
+                for _ in range(self.config.objective.fakes)
+            ]
         samples = [cast("Tensor", game.real), *fakes]
         for auxiliary in self.config.auxiliaries:
             samples = [auxiliary.disturb(x, game.draw, game.step) for x in samples]
@@ -334,10 +359,16 @@ class GAN(Surrogate):
         fake: Tensor = self.net(draw.normal(len(context), self.latent), context)
         return fake
 
+    def _judged(self, x: Tensor, conditions: Tensor) -> Tensor:
+        """Events as the critic sees them: with the moments of what they decode to, if it is shown these."""
+        if self.moments is None:
+            return x
+        return torch.cat([x, self.moments(self.transform.decode(x, conditions))], 1)
+
     def _seen(self, events: Events) -> tuple[Tensor, Tensor]:
         """Events (n, width) as the critic sees them, in the middle of their intervals, and their context."""
         device = self.low.device
         given = torch.from_numpy(events.conditions).to(device)
         code = self.transform.encode(torch.from_numpy(events.features).to(device), given)
         x = code.high if self.transform.exact else fill(code, torch.full_like(code.high, 0.5))
-        return x, self.transform.context(0, given, given)
+        return self._judged(x, given), self.transform.context(0, given, given)

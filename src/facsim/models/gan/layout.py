@@ -54,6 +54,7 @@ class Layout:
             msg = f"'{part}' draws one image; block '{wrong.name}' of shape {wrong.shape} does not fit. Use {instead}"
             raise SchemaMismatch(msg)
         if self.width != self.schema.width:
-            msg = f"'{part}' needs the pixels themselves: set model.transform to 'scale' or 'standard'"
+            cure = "set model.transform to 'scale' or 'standard', and model.moments to false"
+            msg = f"'{part}' needs the pixels themselves: {cure}"
             raise SchemaMismatch(msg)
         return blocks[0]
