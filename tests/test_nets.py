@@ -116,6 +116,7 @@ def test_minibatch_discrimination_is_the_sum_over_pairs():
     alone = layer(h[:1])
     assert torch.equal(alone, torch.ones(1, 3))  # a batch of one says nothing
     x = h.double().requires_grad_()
+    assert torch.autograd.gradcheck(layer.double(), (x,))
     assert torch.autograd.gradgradcheck(layer.double(), (x,), atol=1e-4, fast_mode=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,9 +52,49 @@ class MinibatchDiscrimination(nn.Module):
         nn.init.zeros_(self.project.bias)
 
     def forward(self, h: Tensor) -> Tensor:
-        """Closeness (n, features); n features (kernels + 1) numbers in memory per event of the batch."""
+        """Closeness (n, features)."""
         places = self.project(h).view(-1, self.features, self.kernels).permute(1, 2, 0)  # (features, kernels, n)
-        # One feature at a time stays in the cache: as fast as torch.cdist, which has no second derivative.
-        far = [(m[:, :, None] - m[:, None, :]).abs().sum(0) for m in places.contiguous()]
-        near = [(-distance.clamp(max=FAR)).exp().sum(0) for distance in far]
-        return torch.stack(near, 1)
+        closeness: Tensor = _Closeness.apply(places.contiguous())  # type: ignore[no-untyped-call]
+        return closeness.t()
+
+
+def _plain(places: Tensor) -> Tensor:
+    """Closeness (features, n) of places (features, kernels, n): the formula."""
+    far = [(m[:, :, None] - m[:, None, :]).abs().sum(0) for m in places]
+    return torch.stack([(-distance.clamp(max=FAR)).exp().sum(0) for distance in far])
+
+
+class _Closeness(torch.autograd.Function):
+    """The formula in pieces that stay in the processor's cache: half the time of `_plain`."""
+
+    @staticmethod
+    def forward(places: Tensor) -> Tensor:
+        n = places.shape[2]
+        out, gap = places.new_empty(places.shape[0], n), places.new_empty(n, n)
+        for feature, row in zip(places, out, strict=True):
+            torch.sum(_near(feature, gap), 0, out=row)
+        return out
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        (gradient,), (places,) = grads, ctx.saved_tensors
+        if torch.is_grad_enabled():  # somebody wants second derivatives
+            return torch.autograd.grad(_plain(places), places, gradient, create_graph=True)[0]
+        out, gap = torch.empty_like(places), places.new_empty(places.shape[2], places.shape[2])
+        for feature, g, result in zip(places, gradient, out, strict=True):
+            pull = _near(feature, gap).mul_(-(g[:, None] + g))  # zero slope beyond FAR: a share of 1e-26, left in
+            for m, row in zip(feature, result, strict=True):
+                torch.sum(torch.sub(m[:, None], m, out=gap).sign_().mul_(pull), 1, out=row)
+        return out
+
+
+def _near(feature: Tensor, gap: Tensor) -> Tensor:
+    """exp(-distance) (n, n) of all pairs, of one feature (kernels, n); `gap` (n, n) is overwritten."""
+    distance = torch.zeros_like(gap)
+    for m in feature:
+        distance += torch.sub(m[:, None], m, out=gap).abs_()
+    return distance.clamp_(max=FAR).neg_().exp_()
