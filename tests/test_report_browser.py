@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from facsim import Block, Events, Schema
-from facsim.report import evaluate
+from facsim.report import evaluate, runpage
+from facsim.report.run import Film, Run
 from facsim.report.sidebyside import compare
+from facsim.training.collapse import symptoms
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome found in PATH")
@@ -81,6 +83,19 @@ def columns(n: int, seed: int, shift: float = 0.0) -> Events:
     return Events(rng.normal(c[:, :1] + shift, 1, (n, 3)), c, schema)
 
 
+def run_of(events: Events) -> Run:
+    """A training with a symptom and a film."""
+    figures = {"coverage": 0.9, "precision": 0.8, "true_positive": 0.9, "false_negative": 0.1, "false_positive": 0.2}
+    figures |= {"true_negative": 0.8, "auc": 0.9, "gap": 1.5, "kinds": 0.2}
+    scores = {"low": -1.0, "high": 1.0, "threshold": 0.0, "real": [0.2, 0.8], "fake": [0.9, 0.1]}
+    told = [s.to_json() for s in symptoms([{"step": k, "figures": {"kinds": 0.2}} for k in range(3)])]
+    rows = [{"step": 10 * k, "figures": figures, "scores": scores, "symptoms": told} for k in (1, 2, 3)]
+    log = {"validation/distance": (np.arange(3.0), np.arange(1.0, 4.0)), "critic/loss": (np.arange(3.0), np.ones(3))}
+    truth, steps = events.features[:40], (10, 20, 30)
+    film = Film(events.schema, steps, np.stack([truth + 0.1 * k for k in steps]), truth, events.conditions[:40])
+    return Run("a-run-folder-with-a-long-name", {"family": "gan", "training": {"steps": 30}}, log, rows, film)
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, Path]]:
     """A report and a comparison, each with the folder it was saved to."""
@@ -91,13 +106,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, Path
         for name, seed, shift in (("good", 2, 0.0), ("shifted", 3, 0.5))
     }
     compare(reports, {"good": 2e-3, "shifted": 1e-4}).save(folder)
+    training = folder / "training.html"
+    training.write_text(runpage.render(run_of(truth)), encoding="utf-8")
     return {
+        "training": (training.read_text(encoding="utf-8"), training),
         "report": (reports["shifted"].html, folder / "shifted" / "report.html"),
         "comparison": ((folder / "compare.html").read_text(encoding="utf-8"), folder / "compare.html"),
     }
 
 
-@pytest.mark.parametrize("name", ["report", "comparison"])
+@pytest.mark.parametrize("name", ["report", "comparison", "training"])
 def test_a_phone_shows_the_whole_page(pages: dict[str, tuple[str, Path]], name: str, tmp_path: Path) -> None:
     found = look(pages[name][0], tmp_path)
     assert found["width"] == PHONE
@@ -122,6 +140,29 @@ def test_the_probe_would_notice(tmp_path: Path) -> None:
     assert found["dead"] == ["gone"]
     assert found["overflow"] == 600 - PHONE
     assert found["text"] == ["NaN"]
+
+
+def test_the_film_runs_and_can_be_stopped(pages: dict[str, tuple[str, Path]], tmp_path: Path) -> None:
+    script = """<pre id="found"></pre><script>
+      const label = () => document.querySelector('output').textContent, seen = [];
+      const button = document.querySelector('.film button');
+      const look = () => seen.push(label() + ' ' + document.querySelectorAll('.frame-of.now').length);
+      setTimeout(look, 500); setTimeout(look, 900); setTimeout(() => { button.click(); look(); }, 1000);
+      const tell = () => { document.getElementById('found').textContent = seen.join(';') + button.textContent; };
+      setTimeout(() => { look(); tell(); }, 6000);
+    </script></body>"""
+    page = tmp_path / "film.html"
+    page.write_text(pages["training"][0].replace("</body>", script), encoding="utf-8")
+    for flags, expected in (
+        ([], ["step 10 1", "step 20 1", "step 20 1", "step 20 1"]),
+        # who wants no motion gets the last frame; the click of the test then starts the film
+        (["--force-prefers-reduced-motion"], ["step 30 1"] * 3),
+    ):
+        dom = run("--virtual-time-budget=8000", "--dump-dom", *flags, page.as_uri())
+        found = re.search(r'<pre id="found">(.*?)(Play|Pause)</pre>', dom)
+        assert found, dom[-2000:]
+        assert found[1].split(";")[: len(expected)] == expected
+        assert found[2] == ("Pause" if flags else "Play")
 
 
 def test_print_gives_pages(pages: dict[str, tuple[str, Path]], tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         sample,
         simulate,
         split,
+        watch,
         write,
     )
 
@@ -63,6 +64,7 @@ _VERBS = (
     "sample",
     "simulate",
     "split",
+    "watch",
     "write",
 )
 _ROOMS = (
@@ -116,6 +118,7 @@ __all__ = [
     "split",
     "training",
     "transforms",
+    "watch",
     "write",
 ]
 

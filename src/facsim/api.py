@@ -18,6 +18,7 @@ from facsim.events import Events
 from facsim.io import read, write
 from facsim.io.split import split
 from facsim.report import compare, evaluate, monitor
+from facsim.report.runpage import watch
 from facsim.sampler import Sampler, as_conditions, draw_conditions
 from facsim.schema import Schema
 from facsim.sharding import ShardSampler
@@ -39,6 +40,7 @@ __all__ = [
     "sample",
     "simulate",
     "split",
+    "watch",
     "write",
 ]
 

@@ -27,6 +27,7 @@ for command in (
     data.split,
     model.recipes,
     model.fit,
+    model.watch,
     model.sample,
     measure.evaluate,
     measure.compare,

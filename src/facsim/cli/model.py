@@ -10,7 +10,7 @@ from facsim.cli.options import KeyValue, SampleFile, output
 from facsim.cli.terminal import progress, say, show
 from facsim.cli.verb import Verb, Verbs
 
-__all__ = ["export", "fit", "recipes", "sample"]
+__all__ = ["export", "fit", "recipes", "sample", "watch"]
 
 
 class Listing(Verbs):
@@ -70,6 +70,26 @@ def fit(recipe: str, data: Path, overrides: tuple[tuple[str, str], ...], resume:
     result = {"output": str(output), **{k: model.provenance.get(k) for k in ("family", "step", "validation")}}
     figures = ", ".join(f"{name} {value:.4f}" for name, value in model.provenance["validation"].items())
     show(result, f"{output}: best checkpoint at step {result['step']:,}; against held-out events: {figures}")
+
+
+@click.command(cls=Verb)
+@click.argument("run", type=click.Path(path_type=Path))
+@output("File to write; page.html in the run folder by default.", required=False)
+def watch(run: Path, output: Path | None) -> None:
+    """Write the page of a training, also while it goes on.
+
+    RUN is a folder that fit made. The page shows losses, the game of generator and critic, the variety of the events,
+    symptoms of a collapse with what to try, and events over the training as a film.
+    """
+    from facsim import api
+    from facsim.report.run import read_watch
+
+    path = api.watch(run, output=output)
+    rows = read_watch(run / "watch.jsonl")
+    step = rows[-1]["step"] if rows else 0
+    found = [s["name"] for s in rows[-1]["symptoms"]] if rows else []
+    told = f"; at step {step:,}: {', '.join(found) or 'no symptom'}" if rows else ""
+    show({"output": str(path), "step": step, "symptoms": found}, f"{path}{told}")
 
 
 @click.command(cls=Verb, hint="Nothing was written; the same command draws the same events.")

@@ -150,8 +150,10 @@ def _training(run: Run, best: float | None) -> list[Drawing]:
     for title in order:
         lines = groups[title]
         names = sorted(lines, key=lambda n: (n not in {"distance", "loss"}, n))
-        for chosen in _alike({n: lines[n] for n in names}):
-            words = f"{title}: {', '.join(chosen)}" if title not in {"Validation", "Gradient norms"} else title
+        together = title in {"Validation", "Gradient norms"}
+        ordered = {n: lines[n] for n in names}
+        for chosen in [ordered] if together else _alike(ordered):
+            words = title if together else f"{title}: {', '.join(chosen)}"
             mark = best if title == "Validation" else None
             out.append(Drawing(words, markup(draw_series(chosen, words, best=mark))))
     return out
