@@ -37,7 +37,7 @@ def check_layers(part: str, layout: Layout) -> None:
         msg = f"'{part}' draws three layers of cells of a shower: {problem}, or use the recipe {instead}"
         raise SchemaMismatch(msg)
     if layout.width != layout.schema.width:
-        msg = f"'{part}' needs the cells themselves: set model.transform to 'scale'"
+        msg = f"'{part}' needs the cells themselves: set model.transform to 'scale', model.moments to false"
         raise SchemaMismatch(msg)
 
 
