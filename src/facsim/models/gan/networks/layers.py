@@ -63,7 +63,8 @@ class LayersCritic(CriticPart):
             )
             raise SchemaMismatch(msg)
         if layout.width != layout.schema.width:
-            msg = f"'{self.kind or 'layers'}' needs the cells themselves: set model.transform to 'scale', model.moments to false"
+            cure = "set model.transform to 'scale', model.moments to false"
+            msg = f"'{self.kind or 'layers'}' needs the cells themselves: {cure}"
             raise SchemaMismatch(msg)
 
     def build(self, layout: Layout, pack: int = 1) -> nn.Module:
