@@ -148,6 +148,8 @@ class TrainingData:
     def _order(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows at places of an endless sequence of shuffled epochs."""
         epochs, within = np.divmod(places, len(self.rows))
+        if epochs[0] == epochs[-1] == self._epoch[0]:
+            return self._epoch[1][within]
         out = np.empty(len(places), np.int64)
         for epoch in np.unique(epochs):
             if self._epoch[0] != epoch:

@@ -303,19 +303,13 @@ class GAN(Surrogate):
         self, game: Game, real: Tensor | None, fake: Tensor | None, others: list[Tensor]
     ) -> tuple[Game, tuple[Tensor | None, Tensor | None]]:
         """The game with what the critic finds in the samples that it is shown, and its scores."""
-        context = self.critic.packed(game.context)
-        found: list[tuple[Tensor | None, Tensor | None]] = []
-        for x in (real, fake):
-            if x is None:
-                found.append((None, None))
-                continue
-            packed = self.critic.packed(x)
-            features = self.critic.features(packed, context)
-            found.append((features, self.critic.score(features, context)))
-        (real_features, real_score), (fake_features, fake_score) = found
+        samples = [x for x in (real, fake, *others) if x is not None]
+        found = iter(self._judgements(samples, game.context))
+        real_features, real_score = (None, None) if real is None else next(found)
+        fake_features, fake_score = (None, None) if fake is None else next(found)
         other = None
         if others:
-            other = self.critic(self.critic.packed(others[0]), context)
+            other = next(found)[1]
             fake_score = torch.stack([cast("Tensor", fake_score), other])
         shown = replace(
             game,
@@ -327,6 +321,23 @@ class GAN(Surrogate):
             figures={},
         )
         return shown, (real_score, fake_score)
+
+    def _judgements(self, samples: list[Tensor], context: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Features and scores of samples under the same conditions.
+
+        In one pass, which is faster, unless the critic compares the events of a batch: real and generated ones must not
+        meet then.
+        """
+        critic, found = self.critic, list[tuple[Tensor, Tensor]]()
+        context = critic.packed(context)
+        groups = [[x] for x in samples] if self.config.critic.uses_batch else [samples]
+        for group in groups:
+            given = context.repeat(len(group), 1) if len(group) > 1 else context
+            x = torch.cat(group) if len(group) > 1 else group[0]
+            features = critic.features(critic.packed(x), given)
+            scores = critic.score(features, given)
+            found += zip(features.chunk(len(group)), scores.chunk(len(group)), strict=True)
+        return found
 
     def _potential(self, other: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
         return lambda x, context: self.config.objective.potential(self.critic(x, context), other)
@@ -341,11 +352,11 @@ class GAN(Surrogate):
 
     def _weights(self, game: Game) -> Tensor:
         """Weight per score: of events judged together the product, whose mean is unbiased."""
-        return self.critic.packed(game.weights[:, None]).prod(1)
+        return game.weights if self.critic.pack == 1 else self.critic.packed(game.weights[:, None]).prod(1)
 
-    def _tasks(self, game: Game, player: str) -> Tensor:
+    def _tasks(self, game: Game, player: str) -> Tensor | float:
         """Sum of the auxiliaries' terms for a player."""
-        total = game.context.new_zeros(())
+        total: Tensor | float = 0.0
         for auxiliary, module in zip(self.config.auxiliaries, self.helpers, strict=True):
             term = getattr(auxiliary, player)(game, module)
             total = total if term is None else total + term
