@@ -425,6 +425,7 @@ def test_a_gan_that_really_collapses_is_stopped(tmp_path):
     assert rows[-1]["symptoms"][0]["name"] == "lost modes"
     assert rows[-1]["figures"]["kinds"] < 0.5
     assert (tmp_path / "run" / "model.safetensors").is_file()
+    assert "Lost modes, since" in (tmp_path / "run" / "page.html").read_text(encoding="utf-8")
 
 
 def test_looking_changes_nothing(tmp_path):

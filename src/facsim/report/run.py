@@ -68,8 +68,9 @@ class Run:
 
     @property
     def step(self) -> int:
-        """Last step that was logged."""
-        return max((int(steps[-1]) for steps, _ in self.log.values()), default=0)
+        """Last step of which something is known."""
+        logged = [int(steps[-1]) for steps, _ in self.log.values()]
+        return max([0, *logged, *(int(row["step"]) for row in self.rows[-1:])])
 
     @property
     def steps(self) -> int | None:

@@ -124,9 +124,11 @@ def fit_model(
         watch = None
         if processes.first:
             watch = Watch(held, first, folder, settings.seed, step=state.step, stop_after=settings.stop_on_collapse)
-        train(state, batches, validation, settings, folder, processes=processes, watch=watch, progress=progress)
-        if processes.first:
-            page(folder)
+        try:
+            train(state, batches, validation, settings, folder, processes=processes, watch=watch, progress=progress)
+        finally:  # a training that was stopped has a page, too: there it says why
+            if processes.first:
+                page(folder)
         processes.wait()
         return load(folder)
 

@@ -96,10 +96,16 @@ def train(
                 state.update_average(settings.ema)
 
                 done = state.step == settings.steps
-                if done or state.step % settings.validate_every == 0:
+                validated = done or state.step % settings.validate_every == 0
+                if validated:
                     _validate(state, validation, watch, logs, folder, processes)
-                if state.step % 100 == 0 or done:
+                if validated or state.step % 100 == 0:
                     logs.write(state.step, rate)
+                if watch and watch.stop:
+                    state.save(folder)
+                    what, _, cures = watch.stop.partition("\n")
+                    msg = f"step {state.step}: {what}; {_kept(state, folder)}\n{cures}"
+                    raise TrainingError(msg)
                 if processes.first and (done or state.step % settings.checkpoint_every == 0):
                     state.save(folder)
                 if progress:
@@ -173,10 +179,6 @@ def _validate(
             watched = watch(model, state.step) if watch else {}
         logs.note("validation", {**figures, "best": state.best})
         logs.note("watch", watched)
-        if watch and watch.stop:
-            state.save(folder)
-            msg = f"step {state.step}: {watch.stop}; {_kept(state, folder)}"
-            raise TrainingError(msg)
     processes.wait()
 
 

@@ -8,8 +8,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import facsim.io
 from facsim.errors import DataError, SimulationError, nearest
 from facsim.simulators.toys.base import Toy
@@ -64,6 +62,8 @@ def get(name: str, **settings: Any) -> Toy:
     >>> get("ring", count="5", std=0.1)
     Ring(count=5, radius=2.0, std=0.1)
     """
+    import yaml
+
     known = options(name)
     values = {}
     for key, given in settings.items():
