@@ -45,7 +45,7 @@ PARTS = [
     (GENERATORS, {"kind": "lagan"}, JET),
     (GENERATORS, {"kind": "calogan", "noise": 8, "channels": 2}, SHOWER),
     (CRITICS, {"kind": "mlp", "hidden": 8}, COLUMNS),
-    (CRITICS, {"kind": "mlp", "hidden": 8, "spectral": True, "projection": True}, COLUMNS),
+    (CRITICS, {"kind": "mlp", "hidden": 8, "spectral": True, "conditioning": "projection"}, COLUMNS),
     (CRITICS, {"kind": "mlp", "layer_norm": True, "dropout": 0.1, "minibatch": {"features": 3}}, COLUMNS),
     (CRITICS, {"kind": "residual-mlp", "hidden": 8}, COLUMNS),
     (CRITICS, {"kind": "residual-mlp", "hidden": 8, "spectral": True}, COLUMNS),

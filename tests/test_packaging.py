@@ -54,7 +54,7 @@ for verb in (lambda: facsim.fit("x.h5", output="run"), lambda: facsim.load("run"
         print(type(error).__name__, str(error).split(": ")[1])
 """
     assert run(code).splitlines() == [
-        "cfm conditional flow matching",
+        "True conditional flow matching",
         'MissingExtra pip install "facsim[train]"',
         'MissingExtra pip install "facsim[train]"',
     ]

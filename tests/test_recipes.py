@@ -46,6 +46,6 @@ def test_mistakes_are_named_with_their_cure(tmp_path, text, changes, expected):
 
 def test_unknown_recipes_name_the_nearest(tmp_path):
     with pytest.raises(RecipeError, match="Did you mean 'wgan-gp'"):
-        recipes.load("wgan")
+        recipes.load("wgan-pg")
     with pytest.raises(RecipeError, match="no such recipe file"):
         recipes.load(tmp_path / "none.yaml")

@@ -7,19 +7,12 @@ from importlib.metadata import entry_points
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny, ValidationError
-from pydantic_core import PydanticCustomError
 
 from facsim.errors import RecipeError, nearest
 
-__all__ = ["Part", "Registry", "said"]
+__all__ = ["Part", "Registry"]
 
 P = TypeVar("P", bound="Part")
-
-
-def said(message: str) -> PydanticCustomError:
-    """An error within a model of pydantic's that speaks for itself; `facsim.recipes` shows its text alone."""
-    kind, template = "part", "{message}"
-    return PydanticCustomError(kind, template, {"message": message})
 
 
 class Part(BaseModel):
@@ -117,12 +110,5 @@ class Registry(Generic[P]):
             raise RecipeError(msg) from error
 
     def field(self) -> Any:
-        """Type of a pydantic field that holds one of these parts: ``objective: PENALTIES.field()``."""
-
-        def parsed(value: Any) -> P:
-            try:
-                return self.parse(value)
-            except RecipeError as error:
-                raise said(str(error)) from error
-
-        return Annotated[SerializeAsAny[Part], BeforeValidator(parsed)]
+        """Type of a pydantic field that holds one of these parts: ``objective: OBJECTIVES.field()``."""
+        return Annotated[SerializeAsAny[Part], BeforeValidator(self.parse)]

@@ -198,8 +198,9 @@ def _checked(model: type[M], values: Mapping[str, Any], group: str, origin: str)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(p) for p in (group, *first["loc"]))
-        if first["type"] == "part":  # a part says itself what is wrong
-            msg = f"{origin}: {place}: {first['msg']}"
+        cause = first.get("ctx", {}).get("error")
+        if isinstance(cause, RecipeError):  # a part says itself what is wrong
+            msg = f"{origin}: {place}: {cause}"
         elif first["type"] == "extra_forbidden":
             msg = f"unknown key '{place}' in {origin}"
         else:

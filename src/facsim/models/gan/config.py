@@ -6,12 +6,12 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from facsim.errors import RecipeError
 from facsim.models.base import ModelConfig
 from facsim.models.gan.auxiliaries import AUXILIARIES
 from facsim.models.gan.networks import CRITICS, GENERATORS
 from facsim.models.gan.objectives import OBJECTIVES
 from facsim.models.gan.penalties import PENALTIES
-from facsim.models.parts import said
 
 __all__ = ["GANConfig", "Schedule"]
 
@@ -73,7 +73,7 @@ class GANConfig(ModelConfig):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         for message in contradictions(self):
-            raise said(message)
+            raise RecipeError(message)
         return self
 
 
@@ -83,7 +83,6 @@ def contradictions(config: GANConfig) -> list[str]:
     without = critic.kind == "none"
     slopes = [p.kind for p in config.penalties if p.per_event]
     bounded = [p for p in config.penalties if p.lipschitz]
-    needs_batch = [a.kind for a in config.auxiliaries if a.kind in {"classifier", "regressor"}]
     found = []
     if slopes and critic.uses_batch:
         found.append(
@@ -99,14 +98,17 @@ def contradictions(config: GANConfig) -> list[str]:
         found.append(f"objective '{objective.kind}' needs a critic: set critic to 'mlp', or the objective to 'mmd'")
     if without and (config.penalties or config.auxiliaries):
         found.append("without a critic there is nothing to penalise and no head for auxiliaries: leave them empty")
+    asked = [a.kind for a in config.auxiliaries if a.kind in {"classifier", "regressor"}]
+    if asked and critic.conditioning == "concat" and critic.kind not in {"calogan", "none"}:
+        found.append(
+            f"auxiliary '{asked[0]}' asks the critic for conditions that it is told: set critic.conditioning to none"
+        )
     if schedule.separate and not objective.pointwise:
         found.append(
             f"objective '{objective.kind}' compares real with generated events: schedule.separate must be false"
         )
-    if schedule.pack > 1 and needs_batch:
-        found.append(
-            f"auxiliary '{needs_batch[0]}' asks about single events, schedule.pack shows several: set pack to 1"
-        )
+    if schedule.pack > 1 and asked:
+        found.append(f"auxiliary '{asked[0]}' asks about single events, schedule.pack shows several: set pack to 1")
     if schedule.unroll and objective.fakes > 1:
         found.append(f"objective '{objective.kind}' cannot be unrolled: use 'non-saturating', or 'energy'")
     return found

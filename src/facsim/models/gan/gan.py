@@ -77,7 +77,7 @@ class GAN(Surrogate):
         pack = config.schedule.pack
         self.net: nn.Module = config.generator.build(self.layout)
         body = None if config.critic.kind == "none" else config.critic.build(judged, pack)
-        projection = getattr(config.critic, "projection", False)
+        projection = config.critic.conditioning == "projection"
         self.critic = Critic(body, judged, config.objective.outputs, projection=projection, pack=pack)
         features = 0 if body is None else int(body.features)
         self.helpers: nn.ModuleList = nn.ModuleList()
@@ -246,8 +246,7 @@ class GAN(Surrogate):
                     amount = penalty(self._packed(shown))
                     loss = loss + penalty.factor(shown.step) * amount
                     shown.figures[penalty.kind] = amount.detach()
-            loss = loss + self._tasks(shown, "critic")
-            yield "critic", loss, shown.figures
+            yield "critic", self._with_tasks(loss, shown, "critic"), shown.figures
             for penalty in penalties:
                 penalty.after(self.critic)
             if objective.balanced:
@@ -275,7 +274,7 @@ class GAN(Surrogate):
                 scores = self._scores_after_unrolling(game, real, fake)
             loss = objective.generator(*scores, self._weights(game))
             shown.figures["loss"] = loss.detach()
-        return "generator", loss + self._tasks(shown, "generator"), shown.figures
+        return "generator", self._with_tasks(loss, shown, "generator"), shown.figures
 
     def _scores_after_unrolling(self, game: Game, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         schedule, context = self.config.schedule, self.critic.packed(game.context)
@@ -328,16 +327,14 @@ class GAN(Surrogate):
         In one pass, which is faster, unless the critic compares the events of a batch: real and generated ones must not
         meet then.
         """
-        critic, found = self.critic, list[tuple[Tensor, Tensor]]()
+        critic, count = self.critic, len(samples)
         context = critic.packed(context)
-        groups = [[x] for x in samples] if self.config.critic.uses_batch else [samples]
-        for group in groups:
-            given = context.repeat(len(group), 1) if len(group) > 1 else context
-            x = torch.cat(group) if len(group) > 1 else group[0]
-            features = critic.features(critic.packed(x), given)
-            scores = critic.score(features, given)
-            found += zip(features.chunk(len(group)), scores.chunk(len(group)), strict=True)
-        return found
+        if count == 1 or self.config.critic.uses_batch:
+            features = [critic.features(critic.packed(x), context) for x in samples]
+            return [(f, critic.score(f, context)) for f in features]
+        context = context.repeat(count, 1)
+        together = critic.features(critic.packed(torch.cat(samples)), context)
+        return list(zip(together.chunk(count), critic.score(together, context).chunk(count), strict=True))
 
     def _potential(self, other: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
         return lambda x, context: self.config.objective.potential(self.critic(x, context), other)
@@ -354,13 +351,12 @@ class GAN(Surrogate):
         """Weight per score: of events judged together the product, whose mean is unbiased."""
         return game.weights if self.critic.pack == 1 else self.critic.packed(game.weights[:, None]).prod(1)
 
-    def _tasks(self, game: Game, player: str) -> Tensor | float:
-        """Sum of the auxiliaries' terms for a player."""
-        total: Tensor | float = 0.0
+    def _with_tasks(self, loss: Tensor, game: Game, player: str) -> Tensor:
+        """A player's loss and the auxiliaries' terms."""
         for auxiliary, module in zip(self.config.auxiliaries, self.helpers, strict=True):
             term = getattr(auxiliary, player)(game, module)
-            total = total if term is None else total + term
-        return total
+            loss = loss if term is None else loss + term
+        return loss
 
     @property
     def _penalties(self) -> list[Penalty]:

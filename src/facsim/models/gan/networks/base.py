@@ -51,8 +51,14 @@ class CriticPart(Part):
     scores_itself: ClassVar[bool] = False
     """The body's output is the score, and no head is put on; bodies carry the attribute, too."""
 
-    projection: bool = False
-    """The conditions meet the features in the head (Miyato and Koyama, arXiv:1802.05637), not in the body."""
+    conditioning: Literal["concat", "projection", "none"] = "concat"
+    """Where the critic is told the conditions: in its body; in its head, where they meet the features (Miyato and
+    Koyama, arXiv:1802.05637); or nowhere, for auxiliary tasks that ask it for them."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether the body sees the events alone."""
+        return self.conditioning != "concat"
 
     @property
     def uses_batch(self) -> bool:

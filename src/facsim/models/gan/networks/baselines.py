@@ -54,7 +54,7 @@ class FCNGenerator(GeneratorPart):
 
 @CRITICS.register("fcn")
 class FCNCritic(CriticPart):
-    """Dense 1024-512-128 on the events alone: tell it the conditions by `projection` or an auxiliary classifier.
+    """Dense 1024-512-128 on the events alone; an auxiliary classifier asks for the conditions, or the head is told.
 
     Examples
     --------
@@ -67,6 +67,9 @@ class FCNCritic(CriticPart):
 
     summary = "dense 1024-512-128, LAGAN's fully connected baseline"
     reference = REFERENCE
+
+    conditioning: Literal["projection", "none"] = "none"
+    """The conditions meet the features in the head, or an auxiliary classifier asks for them."""
 
     def build(self, layout: Layout, pack: int = 1) -> nn.Module:
         """Network ``(x (n, width * pack), context) -> features (n, 128)``."""
@@ -128,6 +131,9 @@ class JetDCGANCritic(CriticPart):
 
     summary = "LAGAN's convolutional baseline, for 25 x 25 images"
     reference = REFERENCE
+
+    conditioning: Literal["projection", "none"] = "none"
+    """The conditions meet the features in the head, or an auxiliary classifier asks for them."""
 
     dropout: float = Field(0.2, ge=0, lt=1)
 

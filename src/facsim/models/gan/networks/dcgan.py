@@ -200,7 +200,7 @@ class _Body(nn.Module):
         super().__init__()
         rows, columns = layout.schema.features[0].shape
         self.shape = (pack, rows, columns)
-        self.planes = 0 if part.projection or not layout.schema.conditions else layout.context * pack
+        self.planes = 0 if part.alone or not layout.schema.conditions else layout.context * pack
         sizes = halvings((rows, columns))
         widths = [pack + self.planes] + [part.channels << k for k in range(len(sizes) - 1)]
         reference = part.reference_rows if part.norm == "virtual" else 0

@@ -94,7 +94,7 @@ class _Generator(nn.Module):
 class LAGANCritic(CriticPart):
     """LAGAN's discriminator without its two heads (arXiv:1701.05927): 92 features, 20 of minibatch discrimination.
 
-    It sees the picture alone: the class is asked of it by an auxiliary classifier, or told to its head (`projection`).
+    It sees the picture alone: an auxiliary classifier asks it for the class, or its head is told (`conditioning`).
 
     Examples
     --------
@@ -107,6 +107,9 @@ class LAGANCritic(CriticPart):
 
     summary = "LAGAN's: locally connected layers and minibatch discrimination, for 25 x 25 images"
     reference = REFERENCE
+
+    conditioning: Literal["projection", "none"] = "none"
+    """The conditions meet the features in the head, or an auxiliary classifier asks for them."""
 
     dropout: float = Field(0.2, ge=0, lt=1)
     fans: Fans = "keras1"

@@ -26,7 +26,7 @@ class LayersCritic(CriticPart):
 
     One perceptron per layer on its cells, which enter as asinh(x / floor), so that MeV and tens of GeV are both
     seen, and one on the energies, centres, widths and occupancies of all layers, beside columns that belong to none.
-    All are told the conditions, unless these meet the features in the head (`projection`). Cells in GeV.
+    All are told the conditions, unless these meet the features in the head (`conditioning`). Cells in GeV.
 
     Examples
     --------
@@ -82,12 +82,12 @@ class _Body(nn.Module):
         super().__init__()
         blocks = _layers(layout)
         self.columns = [layout.schema.columns(b.name) for b in blocks]
-        self.alone, self.floor = part.projection, part.floor
+        self.alone, self.floor = part.alone, part.floor
         seen = {c for columns in self.columns for c in range(columns.start, columns.stop)}
         others = [c for c in range(layout.width) if c not in seen]
         self.register_buffer("others", torch.tensor(others, dtype=torch.long), persistent=False)
         self.summary = ShowerSummary(self.columns, [_coordinates(b) for b in blocks], part.floor)
-        context = 0 if part.projection else layout.context
+        context = 0 if part.alone else layout.context
         self.eyes = nn.ModuleList(_eye(part, b.size + context) for b in blocks)
         self.whole = _eye(part, self.summary.features + len(others) + context)
         self.features = part.hidden * (len(blocks) + 1)

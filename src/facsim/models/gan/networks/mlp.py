@@ -82,16 +82,16 @@ class MLPCritic(CriticPart):
 
     def build(self, layout: Layout, pack: int = 1) -> nn.Module:
         """Network ``(x (n, width * pack), context (n, c * pack)) -> features (n, hidden [+ minibatch features])``."""
-        inputs = pack * (layout.width + (0 if self.projection else layout.context))
+        inputs = pack * (layout.width + (0 if self.alone else layout.context))
         net = Perceptron(inputs, 0, self.hidden, self.layers, self.activation, self.slope)
         if not (self.spectral or self.layer_norm or self.dropout or self.minibatch):
-            return _PlainBody(net, self.projection)
+            return _PlainBody(net, self.alone)
         if self.spectral:
             for layer in net.hidden:
                 spectral_norm(layer)
         norms = [nn.LayerNorm(self.hidden) if self.layer_norm else nn.Identity() for _ in net.hidden]
         stack = [m for layer, norm in zip(net.hidden, norms, strict=True) for m in (layer, norm, *self._after())]
-        return Body(nn.Sequential(*stack), self.hidden, self.projection, self.minibatch)
+        return Body(nn.Sequential(*stack), self.hidden, self.alone, self.minibatch)
 
     def _after(self) -> list[nn.Module]:
         """What follows a dense layer."""

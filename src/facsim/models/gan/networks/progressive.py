@@ -149,7 +149,7 @@ class _Body(Growing):
             for less, w in pairwise(widths)
         )
         self.last = nn.Sequential(EqualConv2d(widths[0] + part.spread, widths[0], 3), nn.LeakyReLU(SLOPE), nn.Flatten())
-        self.conditions = 0 if part.projection else layout.context * pack
+        self.conditions = 0 if part.alone else layout.context * pack
         inputs = widths[0] * sizes[0][0] * sizes[0][1] + self.conditions
         self.features = widths[0]
         self.dense = nn.Sequential(EqualLinear(inputs, self.features), nn.LeakyReLU(SLOPE))

@@ -89,9 +89,9 @@ class ResidualMLPCritic(CriticPart):
 
     def build(self, layout: Layout, pack: int = 1) -> nn.Module:
         """Network ``(x (n, width * pack), context (n, c * pack)) -> features (n, hidden)``."""
-        inputs = pack * (layout.width + (0 if self.projection else layout.context))
+        inputs = pack * (layout.width + (0 if self.alone else layout.context))
         net = ResidualMLP(inputs, 0, self.hidden, self.blocks, self.slope)
         if self.spectral:
             for layer in [m for m in net.modules() if isinstance(m, nn.Linear)]:
                 spectral_norm(layer)
-        return Body(net, self.hidden, self.projection)
+        return Body(net, self.hidden, self.alone)

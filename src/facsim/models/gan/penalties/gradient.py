@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from facsim.models.gan.game import Game
@@ -54,10 +55,10 @@ class GradientPenalty(Penalty):
     def __call__(self, game: Game) -> Tensor:
         """The penalty ()."""
         real, fake, context = given(game.real), given(game.fake), game.context
-        mix = game.draw.uniform(len(real), 1)
+        mix = game.draw.uniform(len(real), 1).to(real.dtype)
         both = self.on == "features+conditions"
         if both:
             fake, others = fake.roll(1, 0), context.roll(1, 0)
-            context = mix * context + (1 - mix) * others
-        between = (mix * real + (1 - mix) * fake).detach()
+            context = torch.lerp(others, context, mix)
+        between = torch.lerp(fake.detach(), real, mix)
         return excess(slope(game, between, context, both=both), centre=self.centre, sides=self.sides)
