@@ -103,8 +103,12 @@ def facsim_loop() -> Steps:
     return steps
 
 
-def by_hand(*, written_out: bool) -> Steps:
-    """A loop that somebody who knows PyTorch writes for this one network: batches in memory, fused Adam."""
+def by_hand(*, written_out: bool, kernels: bool = False) -> Steps:
+    """A loop that somebody who knows PyTorch writes for this one network: batches in memory, fused Adam.
+
+    The gradient penalty by double backward, or `written_out`: with ordinary operations, or with the `kernels` of
+    PyTorch's own backward pass, as facsim does it.
+    """
     import torch
     from torch import nn
 
@@ -137,8 +141,11 @@ def by_hand(*, written_out: bool) -> Steps:
                 h = nn.functional.leaky_relu(inner[-1], 0.2)
         gradient = dense[-1].weight.expand(BATCH, -1)
         for k in reversed(range(LAYERS)):
-            weight = dense[k].weight if k else dense[k].weight[:, :FEATURES]
-            gradient = torch.ops.aten.leaky_relu_backward(gradient, inner[k], 0.2, False) @ weight
+            if kernels:
+                gradient = torch.ops.aten.leaky_relu_backward(gradient, inner[k], 0.2, False)
+            else:
+                gradient = gradient * torch.where(inner[k] > 0, 1.0, 0.2)
+            gradient = gradient @ (dense[k].weight if k else dense[k].weight[:, :FEATURES])
         return gradient
 
     def update(which: int, loss: torch.Tensor) -> None:
@@ -154,7 +161,7 @@ def by_hand(*, written_out: bool) -> Steps:
             with torch.no_grad():
                 fake = make(given)
             mix = torch.rand(BATCH, 1)
-            gradient = slope(mix * real + (1 - mix) * fake, given)
+            gradient = slope(torch.lerp(fake, real, mix), given)
             scores = critic(torch.cat([torch.cat([fake, real]), torch.cat([given, given])], 1))
             distance = scores[:BATCH].mean() - scores[BATCH:].mean()
             update(0, distance + PENALTY * (gradient.norm(dim=1) - 1).square().mean())
@@ -275,6 +282,7 @@ SYSTEMS: dict[str, Callable[[], Steps]] = {
     "facsim": facsim_loop,
     "hand, plain": lambda: by_hand(written_out=False),
     "hand, written out": lambda: by_hand(written_out=True),
+    "the same, kernels": lambda: by_hand(written_out=True, kernels=True),
     "pidgan": pidgan_fit,
     "torchgan": torchgan_trainer,
 }

@@ -106,7 +106,7 @@ class Perceptron(nn.Module):
     def _activated(self, inner: Tensor) -> Tensor:
         match self.activation:
             case "leaky_relu":
-                return nn.functional.leaky_relu(inner, self.slope, inplace=True)  # memory is what it costs
+                return nn.functional.leaky_relu_(inner, self.slope)  # in place: memory is what it costs
             case "relu":
                 return inner.relu_()
             case "silu":
