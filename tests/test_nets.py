@@ -6,11 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from facsim import Block, Grid, Schema
+from facsim.errors import SchemaMismatch
 from facsim.nets.film import FiLM
 from facsim.nets.hadamard import Concatenate, Hadamard
 from facsim.nets.inpainting import InPainting
 from facsim.nets.local import LocallyConnected2d, keras_fans
 from facsim.nets.minibatch import MinibatchDiscrimination
+from facsim.nets.moments import CellMoments
 from facsim.nets.occupancy import hard_occupancy, soft_occupancy
 from facsim.nets.planes import DensePlanes, PlaneNorm, SameConv2d, upsample
 from facsim.nets.progressive import EqualConv2d, EqualLinear, Growing, coarsen, enlarge, spread_plane
@@ -224,3 +227,15 @@ def test_residual_network_without_blocks_weights_is_its_skip_connection():
         nn.init.zeros_(block[-1].bias)
     x = torch.randn(3, 4)
     assert torch.allclose(net(x), net.leave(nn.functional.leaky_relu(net.enter(x), 0.2)))
+
+
+@pytest.mark.parametrize("axes", [("x", "y"), ("phi", "eta")])
+def test_moments_of_cells_follow_the_axes_of_the_grid(axes):
+    grid = Grid(axes, ((-1.0, 0.0, 1.0), (-3.0, -1.0, 1.0, 3.0)))
+    moments = CellMoments(Schema((Block("cells", (2, 3), "energy", "GeV", grid=grid), Block("other"))))
+    one = torch.zeros(1, 7)
+    one[0, 5] = 4.0  # all in the last cell: its place, no width
+    place = (1.0, math.sqrt(3 / 2))  # 0.5 and 2, over the root mean squares 0.5 and 2 sqrt(2 / 3)
+    assert torch.allclose(moments(one)[0, :2], torch.tensor(place))
+    with pytest.raises(SchemaMismatch, match=r"'x' \(\) \(real\).*wgan-gp"):
+        CellMoments(Schema((Block("x"),)))

@@ -12,7 +12,7 @@ import torch
 
 from facsim import Block, Events, Schema, io
 from facsim.detectors.mirrors import mirror_images, symmetric
-from facsim.errors import CheckpointError, DataError, TrainingError
+from facsim.errors import CheckpointError, DataError, RecipeError, TrainingError
 from facsim.models import Batch, family, load
 from facsim.training import TrainingSettings, fit_model
 from facsim.training.data import TrainingData, encode
@@ -253,3 +253,16 @@ def test_training_learns_what_independent_columns_lack(tmp_path):
     model = fit(truth, tmp_path / "run", steps=400, batch=128, validate_every=100, learning_rate=3e-3, ema=0.98)
     drawn = model.sample(np.zeros(2000), seed=1)
     assert np.corrcoef(drawn.features.T)[0, 1] > 0.85
+
+
+def test_a_run_that_never_began_leaves_its_folder_free(showers, tmp_path):
+    with pytest.raises(RecipeError, match=r"names \['critik'\]"):
+        fit(showers, tmp_path / "run", "gan", steps=2, rates={"critik": 2.0})
+    fit(showers, tmp_path / "run", "gan", steps=2)
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0])
+def test_weights_that_leave_nothing_are_an_error(showers, tmp_path, name, weight):
+    events = Events(showers.features, showers.conditions, showers.schema, np.full(len(showers), weight))
+    with pytest.raises(DataError, match=r"positive sum|no lower bound"):
+        fit(events, tmp_path / "run", name)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
 import facsim
-from facsim.errors import CapabilityError, CheckpointError, RecipeError, nearest
+from facsim.errors import CapabilityError, CheckpointError, RecipeError, WeightError, nearest
 from facsim.events import Events
 from facsim.files import atomic
 from facsim.models.draw import Draw
@@ -137,6 +137,10 @@ class Surrogate(nn.Module, ShardSampler):
 
     def prepare(self, events: Events) -> None:
         """Fit the transform and note the range of the conditions."""
+        if events.weights is not None and not events.weights.sum() > 0:
+            total = events.weights.sum()
+            msg = f"the weights of {len(events)} events add up to {total:g}; a training needs a positive sum"
+            raise WeightError(msg)
         self.transform.fit(events.features, events.conditions, events.weights)
         if events.conditions.shape[1]:
             self.low.copy_(torch.from_numpy(events.conditions.min(0)))

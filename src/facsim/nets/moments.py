@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from facsim.errors import SchemaMismatch
 from facsim.schema import Block, Schema
 
 __all__ = ["CellMoments"]
@@ -27,7 +28,12 @@ class CellMoments(nn.Module):
     Parameters
     ----------
     schema : Schema
-        Blocks with two axes are looked at.
+        Blocks of kind energy with two axes are looked at.
+
+    Raises
+    ------
+    SchemaMismatch
+        If there is none.
 
     Examples
     --------
@@ -42,8 +48,16 @@ class CellMoments(nn.Module):
 
     def __init__(self, schema: Schema) -> None:
         super().__init__()
-        self.blocks = [(schema.columns(b.name), min(BRIGHTEST, b.size)) for b in schema.features if len(b.shape) == 2]
-        for i, block in enumerate(b for b in schema.features if len(b.shape) == 2):
+        blocks = [b for b in schema.features if b.kind == "energy" and len(b.shape) == 2]
+        if not blocks:
+            have = ", ".join(f"'{b.name}' {b.shape} ({b.kind})" for b in schema.features)
+            msg = (
+                f"moments are those of cells or pixels (blocks of kind 'energy' with two axes); here is {have}. "
+                "Set model.moments to false, or use the recipe wgan-gp (any columns)"
+            )
+            raise SchemaMismatch(msg)
+        self.blocks = [(schema.columns(b.name), min(BRIGHTEST, b.size)) for b in blocks]
+        for i, block in enumerate(blocks):
             self.register_buffer(f"place_{i}", _places(block), persistent=False)
         self.width = sum(7 + bright for _, bright in self.blocks)
         self.register_buffer("centre", torch.zeros(self.width))
@@ -82,9 +96,10 @@ class CellMoments(nn.Module):
 
 
 def _places(block: Block) -> Tensor:
-    """x, y, x^2, y^2 and xy of every cell (cells, 5); the coordinates have mean square one over the block."""
-    if block.grid is not None and block.grid.axes != ("eta", "phi"):
-        x, y = (torch.from_numpy(block.grid.centres(axis).copy()) for axis in ("x", "y"))
+    """x, y, x^2, y^2 and xy (or phi and eta) of every cell (cells, 5), x and y with mean square one over the block."""
+    if block.grid is not None:
+        axes = block.grid.axes if "eta" in block.grid.axes else ("x", "y")
+        x, y = (torch.from_numpy(block.grid.centres(axis).copy()) for axis in axes)
     else:
         rows, columns = (torch.arange(n, dtype=torch.float64) - (n - 1) / 2 for n in block.shape)
         x, y = (t.flatten() for t in torch.meshgrid(rows, columns, indexing="ij"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -22,7 +23,20 @@ __all__ = ["Recipe", "load", "names", "reference", "summary", "text"]
 
 M = TypeVar("M", bound=BaseModel)
 
+SUFFIXES = {".yaml", ".yml"}
 TOP = ("base", "family", "summary", "reference", "model", "training")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's booleans, true and false: `on` and `off` are words, and names of settings."""
+
+
+BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag != BOOL]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(BOOL, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -112,26 +126,51 @@ def reference(name: str) -> str:
 
 
 def _words(name: str) -> dict[str, str]:
-    values = _inherit(_parse(text(name), f"recipe '{name}'")[0], f"recipe '{name}'")
+    values, _ = _read(name)
     return {key: str(values.get(key, "")).strip() for key in ("summary", "reference")}
 
 
-def _inherit(values: dict[str, Any], origin: str) -> dict[str, Any]:
-    """Values of the recipe under ``base``, with these on top; a part with another ``kind`` replaces the base's."""
-    base = values.get("base")
-    if base is None:
-        return values
-    if not isinstance(base, str):
-        msg = f"{origin}: base = {base!r} must be the name of a recipe"
+def _read(
+    recipe: str | Path, beside: Path | None = None, above: tuple[str, ...] = ()
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Values of a preset or a file on top of those of its base, and the line of each key that stands in itself.
+
+    A base that is a file is looked for `beside` the one that names it; `above` are those that led here.
+    """
+    origin = _origin(recipe)
+    path = Path(recipe)
+    if path.suffix not in SUFFIXES:
+        source = text(str(recipe))
+    else:
+        path = (beside or Path()) / path
+        if not path.is_file():
+            msg = f"{path}: no such recipe file"
+            raise RecipeError(msg)
+        source, recipe, beside = path.read_text(encoding="utf-8"), str(path.resolve()), path.parent
+    if str(recipe) in above:
+        msg = f"{origin} is based on itself: {' > '.join([*above, str(recipe)])}. Change one 'base' of these"
         raise RecipeError(msg)
-    below = _inherit(_parse(text(base), f"recipe '{base}'")[0], f"recipe '{base}'")
-    return _merged(below, {k: v for k, v in values.items() if k != "base"})
+    values, lines = _parse(source, origin)
+    base = values.pop("base", None)
+    if base is None:
+        return values, lines
+    if not isinstance(base, str):
+        msg = f"{origin}: base = {base!r} must be the name of a recipe, or the path of a YAML file"
+        raise RecipeError(msg)
+    return _merged(_read(base, beside, (*above, str(recipe)))[0], values), lines
+
+
+def _origin(recipe: str | Path) -> str:
+    return str(recipe) if Path(recipe).suffix in SUFFIXES else f"recipe '{recipe}'"
 
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Values above on those below; a part with another ``kind`` replaces that below."""
     out = dict(below)
     for key, value in above.items():
         under = out.get(key)
+        if isinstance(value, Mapping) and isinstance(under, str):  # a part that is given by name only
+            under = {"kind": under}
         if isinstance(value, Mapping) and isinstance(under, dict) and value.get("kind") in {None, under.get("kind")}:
             out[key] = _merged(under, value)
         else:
@@ -145,7 +184,8 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
     Parameters
     ----------
     recipe : str or path
-        Name of a preset (`names`) or path of a ``.yaml`` file.
+        Name of a preset (`names`) or path of a ``.yaml`` file. Its key ``base`` names another one, of either sort,
+        whose values it changes; a file is looked for beside it.
     overrides : mapping, optional
         Dotted keys to values: ``{"training.steps": 2000}``. Values may be text as on a command line.
 
@@ -164,17 +204,14 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
     from facsim.training import TrainingSettings
 
     path = Path(recipe)
-    if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            msg = f"{path}: no such recipe file"
-            raise RecipeError(msg)
-        origin, source, name = str(path), path.read_text(encoding="utf-8"), path.stem
-    else:
-        origin, source, name = f"recipe '{recipe}'", text(str(recipe)), str(recipe)
-    values, lines = _parse(source, origin)
-    values = _inherit(values, origin)
+    origin, name = _origin(recipe), path.stem if path.suffix in SUFFIXES else str(recipe)
+    values, lines = _read(recipe)
     for key, value in (overrides or {}).items():
-        _set(values, key, yaml.safe_load(value) if isinstance(value, str) else value)
+        _set(values, key, _value(key, value) if isinstance(value, str) else value)
+    for group in ("model", "training"):
+        if not isinstance(values.get(group) or {}, dict):
+            msg = f"{origin}: '{group}' must be a mapping, got {values[group]!r}"
+            raise RecipeError(msg)
     if "family" not in values:
         msg = f"{origin}: the key 'family' is missing; write for example 'family: cfm'"
         raise RecipeError(msg)
@@ -202,27 +239,34 @@ def _checked(model: type[M], values: Mapping[str, Any], group: str, origin: str)
         if isinstance(cause, RecipeError):  # a part says itself what is wrong
             msg = f"{origin}: {place}: {cause}"
         elif first["type"] == "extra_forbidden":
-            msg = f"unknown key '{place}' in {origin}"
+            known = _fields_around(model, first["loc"])
+            msg = f"unknown key '{place}' in {origin}; there are {known}.{nearest(str(first['loc'][-1]), known)}"
         else:
             msg = f"{origin}: {place} = {first['input']!r}: {first['msg']}"
         raise RecipeError(msg) from error
 
 
+def _fields_around(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
+    """Names of the settings that stand where one of them does not exist."""
+    for key in place[:-1]:
+        inner = model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
 def _parse(source: str, origin: str) -> tuple[dict[str, Any], dict[str, int]]:
     """Values, and the line on which each dotted key stands."""
     try:
-        values = yaml.safe_load(source)
-        tree = yaml.compose(source, Loader=yaml.SafeLoader)
+        values = _Loader(source).get_single_data()
+        tree = _Loader(source).get_single_node()
     except yaml.YAMLError as error:
         msg = f"{origin} is not YAML: {error}"
         raise RecipeError(msg) from error
     if not isinstance(values, dict):
         msg = f"{origin}: a recipe is a mapping with the keys {', '.join(TOP)}"
         raise RecipeError(msg)
-    for group in ("model", "training"):
-        if not isinstance(values.get(group) or {}, dict):
-            msg = f"{origin}: '{group}' must be a mapping, got {values[group]!r}"
-            raise RecipeError(msg)
     lines: dict[str, int] = {}
 
     def walk(node: Any, prefix: str) -> None:
@@ -233,6 +277,15 @@ def _parse(source: str, origin: str) -> tuple[dict[str, Any], dict[str, int]]:
 
     walk(tree, "")
     return values, lines
+
+
+def _value(key: str, words: str) -> Any:
+    """What text on a command line means."""
+    try:
+        return _Loader(words).get_single_data()
+    except yaml.YAMLError as error:
+        msg = f"{key} = {words!r} is not YAML: {' '.join(str(error).split())}"
+        raise RecipeError(msg) from error
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:

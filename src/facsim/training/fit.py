@@ -21,10 +21,12 @@ from facsim.errors import CheckpointError, DataError
 from facsim.events import Events, concatenate
 from facsim.files import write_json
 from facsim.models import ModelConfig, Surrogate, family, load
+from facsim.models.base import MODEL_FILE
+from facsim.report.run import RUN_FILE
 from facsim.report.runpage import watch as page
 from facsim.training.data import TrainingData, encode
 from facsim.training.loop import optimisers_of, train
-from facsim.training.processes import joined
+from facsim.training.processes import Processes, joined
 from facsim.training.settings import TrainingSettings
 from facsim.training.state import STATE_FILE, TrainingState
 from facsim.training.sweights import class_probabilities
@@ -86,9 +88,7 @@ def fit_model(
         "training": settings.model_dump(),
         "data": source.record,
     }
-    with joined() as processes, _threads(settings.threads):
-        if processes.first:
-            _claim(folder, record, resume=resume)
+    with joined() as processes, _threads(settings.threads), _claimed(folder, record, processes, resume=resume):
         processes.wait()
         training, held_out = source.split(settings.validation_fraction, settings.seed)
         first = source.take(training[: settings.fit_events])
@@ -194,11 +194,24 @@ def _digest(events: Events) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def _claimed(folder: Path, record: dict[str, Any], processes: Processes, *, resume: bool) -> Iterator[None]:
+    """Hold the folder for this run; one that fails before anything of it was kept gives the folder back."""
+    if processes.first:
+        _claim(folder, record, resume=resume)
+    try:
+        yield
+    except Exception:
+        if processes.first and not any((folder / name).exists() for name in (STATE_FILE, MODEL_FILE)):
+            (folder / RUN_FILE).unlink(missing_ok=True)
+        raise
+
+
 def _claim(folder: Path, record: dict[str, Any], *, resume: bool) -> None:
     """Write the record of a new run, or compare it with that of the run to resume."""
     import json
 
-    file = folder / "run.json"
+    file = folder / RUN_FILE
     if not file.exists():
         write_json(file, record)
         return
