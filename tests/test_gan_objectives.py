@@ -431,3 +431,8 @@ def test_negative_weights_become_class_probabilities() -> None:
         class_probabilities(events.with_weights(None))
     with pytest.raises(WeightError, match="sum of weights of -"):
         class_probabilities(events.with_weights(-events.weights))
+
+
+def test_an_autoencoder_finds_real_what_it_restores():
+    potential = OBJECTIVES.parse("boundary-equilibrium").potential(torch.tensor([0.1, 2.0]))
+    assert potential[0] > potential[1]

@@ -37,6 +37,11 @@ def columns(n, seed=0):
     return Events(features, np.column_stack([x, rng.integers(0, 2, n)]), schema)
 
 
+def plane(n, seed=0):
+    x = np.random.default_rng(seed).normal(size=(n, 2))
+    return Events(x, np.empty((n, 0)), Schema((Block("x", (2,)),)))
+
+
 def showers(n, seed=0):
     schema = detectors.get("calogan")
     rng = np.random.default_rng(seed)
@@ -172,3 +177,9 @@ def test_a_batch_of_one_has_nothing_to_compare(tmp_path):
     changes = {**QUICK, "training.batch": 1}
     with pytest.raises(RecipeError, match=r"training\.batch to 2 or more"):
         api.fit(columns(60), "improved-gan", output=tmp_path / "run", overrides=changes)
+
+
+@pytest.mark.parametrize(("recipe", "events"), [("gan", plane(2)), ("dcgan", pictures(3, 8))])
+def test_a_handful_of_events_can_be_fitted(tmp_path, recipe, events):
+    model = api.fit(events, recipe, output=tmp_path / "run", overrides=QUICK)
+    assert np.isfinite(model.sample(events, seed=1).features).all()

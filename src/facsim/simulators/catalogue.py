@@ -90,7 +90,7 @@ def simulate(
         msg = f"unknown simulator '{simulator}'; there are {list(table)}.{nearest(simulator, table)}"
         raise SimulationError(msg)
     parameters = inspect.signature(call).parameters
-    known = [p for p in parameters if p not in {"name", "calorimeter"}]
+    known = [p for p in parameters if p not in {"name", "calorimeter", "n", "output", "seed", "progress"}]
     unknown = [key for key in options if key not in known]
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         msg = f"{simulator} has no option '{unknown[0]}'; it has {known}.{nearest(unknown[0], known)}"

@@ -49,7 +49,9 @@ class Closeness:
         variance = share @ (table - self.centre) ** 2
         self.columns = variance > 1e-12 * np.maximum(share @ table**2, 1e-300)
         self.unit = np.sqrt(variance[self.columns])
-        if kind_of(events.schema) == "images":  # one scale for all pixels: an empty corner is not worth a whole one
+        if (
+            len(self.unit) and kind_of(events.schema) == "images"
+        ):  # one scale for all pixels: an empty corner is not worth a whole one
             self.unit[:] = np.sqrt(np.mean(self.unit**2))
         self.width = np.sqrt(variance[self.columns]) / self.unit
         self.truth = self._view(table)

@@ -129,8 +129,8 @@ class Watch:
         return figures
 
     def _scores(self, model: Surrogate, drawn: Events) -> tuple[Array, Array] | None:
-        """What the critic says of real and of generated events; None if there is no critic."""
-        if "score" not in model.capabilities:
+        """What the critic says of real and of generated events; None if there is no critic, or only one event."""
+        if "score" not in model.capabilities or len(self.events) < 2:
             return None
         judge: Any = model
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -18,8 +20,6 @@ __all__ = ["AutoencoderCritic"]
 class AutoencoderCritic(CriticPart):
     r"""Perceptrons to a code and back; the score is the error :math:`\frac1d \sum |x - D(x)|` (eq. 1 of the source).
 
-    Both halves are told the conditions.
-
     Examples
     --------
     >>> from facsim import Block, Schema
@@ -34,6 +34,8 @@ class AutoencoderCritic(CriticPart):
 
     scores_itself = True
 
+    conditioning: Literal["concat"] = "concat"
+    """Both halves are told."""
     hidden: int = Field(128, ge=1)
     layers: int = Field(2, ge=1)
     """Hidden layers of each half."""

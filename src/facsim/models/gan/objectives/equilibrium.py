@@ -56,6 +56,10 @@ class BoundaryEquilibrium(Objective):
         """Error () of generated events (n,)."""
         return weighted_mean(fake, weights)
 
+    def potential(self, score: Tensor, other: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Minus the error (n,): what the autoencoder restores well is real."""
+        return -score
+
     def update(self, real: Tensor, fake: Tensor, weights: Tensor, balance: Tensor) -> Tensor:
         """The next balance (), in [0, 1]."""
         change = weighted_mean(self.gamma * real - fake, weights).detach()
