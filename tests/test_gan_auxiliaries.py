@@ -165,6 +165,23 @@ def test_flips_belong_to_generated_events() -> None:
     assert "class_fake" not in turn.figures
 
 
+def test_of_two_names_one_number_decides() -> None:
+    schema = Schema(SCHEMA.features, (Block("label", (), "category", names=("qcd", "wprime")),))
+    layout = Layout(schema, width=5, context=2, categories=((0, 2),))
+    part, turn = AUXILIARIES.parse("classifier"), game()
+    labels = torch.arange(N) % 2
+    turn.layout, turn.context = layout, nn.functional.one_hot(labels, 2).float()
+    head = part.build(layout, FEATURES)
+    assert head is not None
+    assert turn.fake_features is not None
+    assert sum(p.numel() for p in head.parameters()) == FEATURES + 1  # as LAGAN's auxiliary output
+    logit = head(turn.fake_features)[:, 1] - head(turn.fake_features)[:, 0]
+    expected = nn.functional.binary_cross_entropy_with_logits(logit, labels.float())
+    term = part.generator(turn, head)
+    assert term is not None
+    assert term.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_the_regressor_reads_real_conditions() -> None:
     for loss, expected in (("squared", 1 / 12 + 1.0), ("absolute", None)):
         part = AUXILIARIES.parse({"kind": "regressor", "loss": loss})

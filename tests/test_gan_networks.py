@@ -11,6 +11,7 @@ from torch import nn
 from facsim import Block, Schema
 from facsim.detectors import calogan
 from facsim.errors import RecipeError, SchemaMismatch
+from facsim.models.gan.critic import Critic
 from facsim.models.gan.layout import Layout
 from facsim.models.gan.networks import CRITICS, GENERATORS
 
@@ -394,3 +395,19 @@ def test_onnx_equals_torch():
             expected = both([z[:n] for z in noise], [c[:n] for c in context])
         for kind, a, b in zip(chosen, found, expected, strict=True):
             np.testing.assert_allclose(a, b.numpy(), rtol=1e-5, atol=1e-5 * float(b.abs().max()), err_msg=kind)
+
+
+def test_spectral_normalisation_bounds_the_score_not_the_features_alone():
+    body = CRITICS.parse({"kind": "mlp", "hidden": 8, "spectral": True}).build(COLUMNS)
+    critic = Critic(body, COLUMNS)
+    with torch.no_grad():
+        critic.head.parametrizations.weight.original.mul_(100)
+    critic(torch.randn(50, COLUMNS.width), torch.randn(50, COLUMNS.context))  # one power iteration
+    critic.eval()
+    assert torch.linalg.matrix_norm(critic.head.weight.detach(), 2) == pytest.approx(1, rel=1e-3)  # of a row: exact
+
+
+def test_a_spread_over_the_batch_is_that_of_real_or_of_generated_events():
+    assert CRITICS.parse("progressive").uses_batch
+    assert CRITICS.parse("progressive").has_slope
+    assert not CRITICS.parse({"kind": "progressive", "spread": False}).uses_batch

@@ -138,6 +138,15 @@ def test_a_part_named_anew_forgets_the_settings_of_the_one_before(tmp_path):
         ({"model.schedule.critic_stepps": "2"}, "unknown key 'model.schedule.critic_stepps'"),
         ({"model.penalties.4.weight": "2"}, "not one of the 1 places"),
         ({"model.penalties.0.sides": "3"}, "penalty 'gradient': sides = 3"),
+        ({"model.schedule.separate": "true"}, "'gradient' looks at real and generated events at once"),
+        ({"model.objective": "boundary-equilibrium"}, "'autoencoder'.*belong together"),
+        ({"model.critic": "autoencoder"}, "'boundary-equilibrium'.*belong together"),
+        ({"model.objective": "cramer", "model.critic.conditioning": "projection"}, "256 outputs.*concat"),
+        ({"model.schedule.pack": "2", "model.auxiliaries": "[feature-matching]"}, "single events.*pack to 1"),
+        (
+            {"model.critic": "none", "model.objective": "mmd", "model.penalties": "[]", "model.schedule.unroll": "2"},
+            "nothing to unroll",
+        ),
     ],
 )
 def test_parts_that_contradict_each_other_say_why_and_what_to_use(changes, expected):

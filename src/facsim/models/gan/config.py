@@ -32,7 +32,8 @@ class Schedule(BaseModel):
     generator_chance: float = Field(1.0, gt=0, le=1)
     """Chance that the generator takes its turn."""
     unroll: int = Field(0, ge=0)
-    """Critic steps that the generator looks ahead, and differentiates through (arXiv:1611.02163)."""
+    """Critic steps that the generator looks ahead, and differentiates through (arXiv:1611.02163); these follow the
+    objective alone, without penalties."""
     unroll_rate: float = Field(0.05, gt=0)
     """Size of those steps."""
     pack: int = Field(1, ge=1)
@@ -84,7 +85,7 @@ def contradictions(config: GANConfig) -> list[str]:
     slopes = [p.kind for p in config.penalties if p.per_event]
     bounded = [p for p in config.penalties if p.lipschitz]
     found = []
-    if slopes and critic.uses_batch:
+    if slopes and not critic.has_slope:
         found.append(
             f"penalty '{slopes[0]}' limits the slope event by event, but critic '{critic.kind}' judges an event by its "
             "batch (batch normalisation or minibatch discrimination): use norm: layer, or no penalty"
@@ -94,10 +95,20 @@ def contradictions(config: GANConfig) -> list[str]:
             f"objective '{objective.kind}' is unbounded for a critic of any slope: add the penalty 'gradient', "
             "'adversarial-lipschitz' or 'clipping', or set critic.spectral: true"
         )
+    if objective.balanced != critic.scores_itself:
+        found.append(
+            f"objective '{objective.kind}' and critic '{critic.kind}': 'boundary-equilibrium' and 'autoencoder', whose "
+            "score is an error, belong together"
+        )
+    if critic.conditioning == "projection" and objective.outputs > 1:
+        found.append(
+            f"objective '{objective.kind}' has {objective.outputs} outputs, and conditioning 'projection' is for one: "
+            "set critic.conditioning to concat"
+        )
     if without and objective.needs_critic:
         found.append(f"objective '{objective.kind}' needs a critic: set critic to 'mlp', or the objective to 'mmd'")
-    if without and (config.penalties or config.auxiliaries):
-        found.append("without a critic there is nothing to penalise and no head for auxiliaries: leave them empty")
+    if without and (config.penalties or any(a.needs_critic for a in config.auxiliaries)):
+        found.append("without a critic there is nothing to penalise, and no features for auxiliaries: leave them away")
     asked = [a.kind for a in config.auxiliaries if a.kind in {"classifier", "regressor"}]
     if asked and critic.conditioning == "concat" and critic.kind not in {"calogan", "none"}:
         found.append(
@@ -107,8 +118,17 @@ def contradictions(config: GANConfig) -> list[str]:
         found.append(
             f"objective '{objective.kind}' compares real with generated events: schedule.separate must be false"
         )
-    if schedule.pack > 1 and asked:
-        found.append(f"auxiliary '{asked[0]}' asks about single events, schedule.pack shows several: set pack to 1")
+    together = [p.kind for p in config.penalties if len(p.needs) > 1]
+    if schedule.separate and together:
+        found.append(
+            f"penalty '{together[0]}' looks at real and generated events at once: set schedule.separate to false, or "
+            "use 'r1', 'r2' or 'dragan'"
+        )
+    single = [a.kind for a in config.auxiliaries if a.kind in {"classifier", "regressor", "feature-matching"}]
+    if schedule.pack > 1 and single:
+        found.append(f"auxiliary '{single[0]}' asks about single events, schedule.pack shows several: set pack to 1")
+    if schedule.unroll and without:
+        found.append("without a critic there is nothing to unroll: set schedule.unroll to 0")
     if schedule.unroll and objective.fakes > 1:
         found.append(f"objective '{objective.kind}' cannot be unrolled: use 'non-saturating', or 'energy'")
     return found

@@ -6,6 +6,8 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 
 from facsim.models.gan.layout import Layout
 
@@ -19,7 +21,8 @@ class Critic(nn.Module):
     ----------
     body : Module, optional
         ``body(x (n, width), context (n, c)) -> (n, body.features)``; None for games without a critic, where the events
-        are their own scores. A body with ``scores_itself`` gives scores (n, 1) and gets no head.
+        are their own scores. A body with ``scores_itself`` gives scores (n, 1) and gets no head. The head of one with
+        spectral normalisation has it, too.
     layout : Layout
     outputs : int
         Numbers per score; 1 gives scores (n,), more give (n, outputs).
@@ -39,6 +42,11 @@ class Critic(nn.Module):
         with_head = body is not None and not getattr(body, "scores_itself", False)
         self.head = nn.Linear(features, outputs) if with_head else None
         self.projection = nn.Linear(layout.context * pack, features, bias=False) if with_head and projection else None
+        if body is not None and any(is_parametrized(layer) for layer in body.modules()):
+            # A bound on the slope of all layers but the last is none (Miyato et al., arXiv:1802.05957, section 2.1).
+            for layer in (self.head, self.projection):
+                if layer is not None:
+                    spectral_norm(layer)
         if self.head is not None and outputs == 1 and pack == 1 and hasattr(body, "input_gradient"):
             self.input_gradient = self._input_gradient
 

@@ -36,6 +36,24 @@ def wrong_labels(labels: Tensor, classes: int, share: float, draw: Draw) -> Tens
     return torch.where(which[:, 0] < share, other, labels)
 
 
+class _Heads(nn.Module):
+    """Logits of all names of all categories, side by side; of two names the first has 0, as in logistic regression."""
+
+    free: Tensor
+
+    def __init__(self, features: int, sizes: list[int]) -> None:
+        super().__init__()
+        free = [name > 0 or size != 2 for size in sizes for name in range(size)]
+        self.register_buffer("free", torch.tensor(free), persistent=False)
+        self.linear = nn.Linear(features, sum(free))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (n, names)."""
+        logits = features.new_zeros(len(features), len(self.free))
+        logits[:, self.free] = self.linear(features)
+        return logits
+
+
 @AUXILIARIES.register("classifier")
 class AuxiliaryClassifier(Auxiliary):
     """ACGAN (Odena et al., arXiv:1610.09585): both players want the category to be recognised.
@@ -67,7 +85,7 @@ class AuxiliaryClassifier(Auxiliary):
 
     def build(self, layout: Layout, features: int, players: Players | None = None) -> nn.Module:  # noqa: ARG002
         """One linear layer for all categories."""
-        return nn.Linear(features, sum(b - a for a, b in layout.categories))
+        return _Heads(features, [b - a for a, b in layout.categories])
 
     def critic(self, game: Game, module: nn.Module | None) -> Tensor | None:
         """Cross-entropy on real and on generated events."""

@@ -62,8 +62,13 @@ class CriticPart(Part):
 
     @property
     def uses_batch(self) -> bool:
-        """Whether the score of an event depends on the others of its batch."""
+        """Whether the score of an event depends on the others of its batch: real and generated ones come apart then."""
         return False
+
+    @property
+    def has_slope(self) -> bool:
+        """Whether it has a slope event by event, which most penalties limit; not where the batch decides."""
+        return not self.uses_batch
 
     def check(self, layout: Layout) -> None:
         """Raise `SchemaMismatch` if it cannot judge such events: names the block and the recipe to use."""

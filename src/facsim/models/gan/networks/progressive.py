@@ -122,10 +122,17 @@ class ProgressiveCritic(CriticPart):
     phase: int = Field(1000, ge=1)
     """Learning steps over which a stage is faded in, and then trained as long. The same for both players."""
     spread: bool = True
-    """Show the critic one number on how much the events of the batch differ (minibatch standard deviation).
+    """Show the critic one number on how much the events of the batch differ (minibatch standard deviation)."""
 
-    It does not count as use of the batch: the source trains it with a gradient penalty.
-    """
+    @property
+    def uses_batch(self) -> bool:
+        """Whether it is shown how much the events of the batch differ."""
+        return self.spread
+
+    @property
+    def has_slope(self) -> bool:
+        """Yes: one event hardly changes the spread of a batch, and the source trains it with a gradient penalty."""
+        return True
 
     def check(self, layout: Layout) -> None:
         """Raise `SchemaMismatch` for anything but one image of 8 x 8 pixels or more."""
