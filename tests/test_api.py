@@ -6,6 +6,7 @@ import pytest
 import facsim
 from facsim import Block, Events, Schema
 from facsim.errors import DataError, FileFormatError, RangeError, RangeWarning, SchemaMismatch
+from facsim.sampler import draw_conditions
 from facsim.sharding import ShardSampler
 
 ENERGY, ANGLE = Block("energy", (), "energy", "GeV"), Block("angle", (2,), "angle", "rad")
@@ -151,3 +152,30 @@ def test_split_refuses(truth, tmp_path, second, fraction):
 def test_info_of_a_missing_file():
     with pytest.raises(FileFormatError, match="no such file"):
         facsim.info("nowhere.h5")
+
+
+class Free(Smear):
+    latent = 1
+    condition_range = (np.empty(0), np.empty(0))
+    schema = Schema((Block("seen"),))
+
+    def _generate(self, conditions, noise):  # noqa: ARG002
+        return noise
+
+
+def test_samplers_without_conditions_are_asked_for_a_number():
+    assert len(facsim.sample(Free(), n=7, seed=1)) == len(Free().sample(7, seed=1)) == 7
+    with pytest.raises(DataError, match="n is missing"):
+        facsim.sample(Free())
+    with pytest.raises(DataError, match="0 events"):
+        Free().sample(0)
+
+
+def test_categories_are_drawn_whole_and_by_name():
+    label = Block("label", (), "category", names=("qcd", "wprime", "top"))
+    schema = Schema((), (label, Block("energy", (), "energy", "GeV")))
+    drawn = draw_conditions(schema, {"label": "0:2", "energy": 50}, 3000, seed=1)
+    share = np.bincount(drawn[:, 0].astype(int)) / 3000
+    np.testing.assert_allclose(share, 1 / 3, atol=5 * np.sqrt(2 / 9 / 3000))  # 5 standard deviations
+    assert (drawn[:, 0] == drawn[:, 0].round()).all()
+    assert (draw_conditions(schema, {"label": "wprime", "energy": 50}, 3, seed=1)[:, 0] == 1).all()

@@ -319,7 +319,7 @@ def _conditions(
     seed: int,
 ) -> ArrayLike | Events | Mapping[str, ArrayLike]:
     """Conditions from whichever of the three ways was used."""
-    drawn = energy is not None or ranges is not None
+    drawn = energy is not None or ranges is not None or (conditions is like is None and not schema.conditions)
     if (conditions is not None) + (like is not None) + drawn != 1:
         msg = "give the conditions in one way: as numbers, with like=, or with energy= (or ranges=) and n="
         raise DataError(msg)

@@ -18,6 +18,9 @@ SHARD = 1024
 """Events per unit of work. Noise of shard i depends on (seed, i) alone, so any chunking gives the same events; and
 batches near 1,000 stay in the cache, which is where a CPU samples fastest (see docs/measurements.md)."""
 
+WHOLE = {"category", "count", "mask"}
+"""Kinds of blocks that hold whole numbers."""
+
 
 @runtime_checkable
 class Sampler(Protocol):
@@ -39,14 +42,16 @@ class Sampler(Protocol):
         ...
 
 
-def as_conditions(conditions: ArrayLike | Events | Mapping[str, ArrayLike], schema: Schema) -> NDArray[np.float32]:
+def as_conditions(
+    conditions: int | ArrayLike | Events | Mapping[str, ArrayLike], schema: Schema
+) -> NDArray[np.float32]:
     """Bring conditions into the matrix (n, schema.condition_width), checked.
 
     Parameters
     ----------
     conditions : Events, mapping or array
         Events lend their own conditions; a mapping gives arrays by block name; an array has shape
-        (n, k), or (n,) where there is one condition column.
+        (n, k), or (n,) where there is one condition column. Where there is none, the number of events.
 
     Raises
     ------
@@ -62,6 +67,11 @@ def as_conditions(conditions: ArrayLike | Events | Mapping[str, ArrayLike], sche
     (2, 1)
     """
     names = [b.name for b in schema.conditions]
+    if isinstance(conditions, int) and not names:
+        if conditions < 1:
+            msg = f"{conditions} events: at least one is needed"
+            raise DataError(msg)
+        return np.empty((conditions, 0), np.float32)
     if isinstance(conditions, Events):
         for block in schema.conditions:
             given = conditions.schema.block(block.name)
@@ -179,7 +189,8 @@ def draw_conditions(schema: Schema, ranges: Mapping[str, str | float], n: int, s
     schema : Schema
         Whose condition blocks are asked for.
     ranges : mapping
-        A range (see `parse_range`) in the block's unit, for every condition block.
+        A range (see `parse_range`) in the block's unit, for every condition block; for a category one of its names,
+        or numbers of the first and last. Blocks of whole numbers get whole numbers, each as often.
     n, seed : int
         Number of events; same seed, same conditions.
 
@@ -209,8 +220,13 @@ def draw_conditions(schema: Schema, ranges: Mapping[str, str | float], n: int, s
         raise DataError(msg)
     matrix = np.empty((n, schema.condition_width), np.float32)
     for block in schema.conditions:
-        columns = schema.columns(block.name)
+        columns, wanted = schema.columns(block.name), ranges[block.name]
+        if wanted in block.names:
+            wanted = block.names.index(str(wanted))
         for column in range(columns.start, columns.stop):
-            positive = block.kind == "energy"
-            matrix[:, column] = flat(ranges[block.name], n, seed, positive=positive, column=column)
+            drawn = flat(wanted, n, seed, positive=block.kind == "energy", column=column)
+            if block.kind in WHOLE:  # each of low, ..., high as often: a range that is one wider, rounded down
+                low, high, _ = parse_range(wanted, positive=False)
+                drawn = np.floor(low + (drawn - low) * (high + 1 - low) / max(high - low, 1.0)).clip(low, high)
+            matrix[:, column] = drawn
     return matrix

@@ -117,8 +117,8 @@ def sample(
 ) -> None:
     """Draw events from a model.
 
-    MODEL is a run folder or an exported .onnx file. Its conditions come from a file (--like) or are drawn (--energy
-    and -n).
+    MODEL is a run folder or an exported .onnx file. Its conditions come from a file (--like) or are drawn (--energy,
+    --set-condition, and -n); one without conditions needs -n alone.
     """
     from facsim import api
 
