@@ -266,3 +266,13 @@ def test_weights_that_leave_nothing_are_an_error(showers, tmp_path, name, weight
     events = Events(showers.features, showers.conditions, showers.schema, np.full(len(showers), weight))
     with pytest.raises(DataError, match=r"positive sum|no lower bound"):
         fit(events, tmp_path / "run", name)
+
+
+def test_a_sorted_file_is_not_validated_on_its_beginning(toy_showers, tmp_path):
+    events = toy_showers(400, seed=1)
+    events = events[np.argsort(events.conditions[:, 0])]
+    fit(events, tmp_path / "run", "gan", steps=2, validate_every=2)
+    with np.load(tmp_path / "run" / "snapshots.npz") as shots:  # a few held-out events
+        first = shots["conditions"][:, 0]
+    assert first.max() > np.median(events.conditions)
+    assert (np.diff(first) < 0).any()

@@ -166,8 +166,8 @@ class _Source:
         return order[held:], order[:held]
 
     def take(self, rows: NDArray[np.int64]) -> Events:
-        """Events of the given rows, in the file's order."""
-        return concatenate(self.pieces(rows))
+        """Events of the given rows, in that order: a file may be sorted, and the first few shall stand for all."""
+        return concatenate(self.pieces(rows))[np.argsort(np.argsort(rows))]
 
     def pieces(self, rows: NDArray[np.int64]) -> Iterator[Events]:
         """The same in pieces, checked."""

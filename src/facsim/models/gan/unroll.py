@@ -62,7 +62,13 @@ def unrolled(
                 name: value - rate * gradient
                 for (name, value), gradient in zip(parameters.items(), gradients, strict=True)
             }
-    return scoring(parameters)
+    last = scoring(parameters)
+
+    def later(x: Tensor, context: Tensor) -> Tensor:
+        with _buffers_kept(critic):
+            return last(x, context)
+
+    return later
 
 
 @contextmanager
