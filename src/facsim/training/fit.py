@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 import facsim
 from facsim import io
 from facsim.detectors.mirrors import mirror_images, symmetric
-from facsim.errors import CheckpointError, DataError
+from facsim.errors import CheckpointError, DataError, RangeWarning
 from facsim.events import Events, concatenate
 from facsim.files import write_json
 from facsim.models import ModelConfig, Surrogate, family, load
@@ -125,7 +126,9 @@ def fit_model(
         if processes.first:
             watch = Watch(held, first, folder, settings.seed, step=state.step, stop_after=settings.stop_on_collapse)
         try:
-            train(state, batches, validation, settings, folder, processes=processes, watch=watch, progress=progress)
+            with warnings.catch_warnings():  # held-out conditions beyond those trained on are nobody's mistake
+                warnings.simplefilter("ignore", RangeWarning)
+                train(state, batches, validation, settings, folder, processes=processes, watch=watch, progress=progress)
         finally:  # a training that was stopped has a page, too: there it says why
             if processes.first:
                 page(folder)

@@ -42,7 +42,7 @@ class AutoencoderCritic(CriticPart):
     code: int = Field(16, ge=1)
     """Columns between the halves."""
     activation: Activation = "leaky_relu"
-    slope: float = 0.2
+    slope: float = Field(0.2, ge=0)
 
     def build(self, layout: Layout, pack: int = 1) -> nn.Module:
         """Network ``(x (n, width * pack), context (n, c * pack)) -> error (n, 1)``."""

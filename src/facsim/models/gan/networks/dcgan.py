@@ -171,7 +171,7 @@ class DCGANCritic(CriticPart):
 
     channels: int = Field(64, ge=1)
     """Of the first layer; doubled with every halving of the image."""
-    slope: float = 0.2
+    slope: float = Field(0.2, ge=0)
     norm: Norm = "batch"
     """After every convolution but the first. ``layer`` and ``virtual`` leave every event to itself."""
     reference_rows: int = Field(64, ge=1)

@@ -45,7 +45,7 @@ class LayersCritic(CriticPart):
     """Features of every eye."""
     layers: int = Field(2, ge=1)
     """Hidden layers of every eye."""
-    slope: float = 0.2
+    slope: float = Field(0.2, ge=0)
     spectral: bool = True
     """Spectral normalisation of every dense layer."""
     layer_norm: bool = False

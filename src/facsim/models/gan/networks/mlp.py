@@ -37,7 +37,7 @@ class MLPGenerator(GeneratorPart):
     hidden: int = Field(128, ge=1)
     layers: int = Field(3, ge=1)
     activation: Activation = "leaky_relu"
-    slope: float = 0.2
+    slope: float = Field(0.2, ge=0)
     conditioning: Literal["concat", "hadamard"] = "concat"
     output: Output = "linear"
 
@@ -67,7 +67,7 @@ class MLPCritic(CriticPart):
     hidden: int = Field(128, ge=1)
     layers: int = Field(3, ge=1)
     activation: Activation = "leaky_relu"
-    slope: float = 0.2
+    slope: float = Field(0.2, ge=0)
     spectral: bool = False
     """Spectral normalisation of every layer (Miyato et al., arXiv:1802.05957)."""
     layer_norm: bool = False

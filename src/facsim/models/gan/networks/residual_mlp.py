@@ -83,7 +83,7 @@ class ResidualMLPCritic(CriticPart):
 
     hidden: int = Field(256, ge=1)
     blocks: int = Field(2, ge=1)
-    slope: float = 0.2
+    slope: float = Field(0.2, ge=0)
     spectral: bool = False
     """Spectral normalisation of every layer (Miyato et al., arXiv:1802.05957)."""
 
