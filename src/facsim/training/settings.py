@@ -32,8 +32,8 @@ class TrainingSettings(BaseModel):
     """Adam's decay rates; RMSprop takes the second, SGD takes the first as momentum."""
     weight_decay: float = Field(0.01, ge=0)
     """Decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101)."""
-    clip: float = Field(1.0, gt=0)
-    """Largest norm of a player's gradient."""
+    clip: float | None = Field(1.0, gt=0)
+    """Largest norm of a player's gradient; null leaves gradients as they are."""
     ema: float = Field(0.9995, ge=0, lt=1)
     """Decay of the moving average of the weights, which is what is validated and kept."""
     negative_weights: Literal["error", "regress"] = "error"

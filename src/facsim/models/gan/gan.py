@@ -159,8 +159,10 @@ class GAN(Surrogate):
         CapabilityError
             If the model was trained without a critic, or with one that judges several events together.
         """
-        if self.critic.body is None or self.critic.pack > 1:
+        if self.critic.body is None or self.critic.pack > 1 or not self.config.objective.ranks:
             reason = "has no critic" if self.critic.body is None else f"judges {self.critic.pack} events together"
+            if self.critic.body is not None and not self.config.objective.ranks:
+                reason = f"has a critic that only compares samples (objective '{self.config.objective.kind}')"
             msg = f"this model {reason}: single events have no score"
             raise CapabilityError(msg)
         objective, found = self.config.objective, []
