@@ -75,6 +75,8 @@ def test_what_is_set_wrongly_is_told():
         recipes.load("gan", {"model.schedule.critic_stepz": "3"})
     with pytest.raises(RecipeError, match=r"model\.objective = '{kind: hinge' is not YAML"):
         recipes.load("gan", {"model.objective": "{kind: hinge"})
+    with pytest.raises(RecipeError, match=r"training\.rates\.critic = -1"):
+        recipes.load("gan", {"training.rates.critic": "-1"})
     with pytest.raises(RecipeError, match="'model' must be a mapping, got 3"):
         recipes.load("gan", {"model": "3"})
 

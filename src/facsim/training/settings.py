@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 __all__ = ["TrainingSettings"]
 
@@ -22,7 +22,7 @@ class TrainingSettings(BaseModel):
     """Highest learning rate, reached after the warm-up."""
     final_rate: float = Field(0.01, ge=0, le=1)
     """Share of it that is left at the end of the cosine."""
-    rates: dict[str, float] = Field(default_factory=dict)
+    rates: dict[str, PositiveFloat] = Field(default_factory=dict)
     """Factor on the learning rate by player: ``{critic: 4}`` gives the two time scales of arXiv:1706.08500."""
     warmup: int = Field(500, ge=0)
     """Steps of linear warm-up."""
