@@ -193,3 +193,27 @@ def test_a_batch_of_one_has_nothing_to_compare(tmp_path):
 def test_a_handful_of_events_can_be_fitted(tmp_path, recipe, events):
     api.fit(events, recipe, output=tmp_path / "run", overrides=QUICK)  # held-out conditions may lie outside: no warning
     assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
+def test_a_critic_that_compares_a_batch_is_asked_about_batches_as_in_its_training(tmp_path):
+    events = columns(60)
+    model = api.fit(events, "improved-gan", output=tmp_path / "run", overrides=QUICK)
+    eight = [model.scores(events[i : i + 8]) for i in range(0, 56, 8)]
+    np.testing.assert_allclose(model.scores(events)[:56], np.concatenate(eight), rtol=1e-5)
+
+
+def test_a_critic_that_nobody_tells_the_conditions_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match="would not learn them"):
+        api.fit(pictures(60, 8), "acgan", output=tmp_path / "run", overrides={**QUICK, "model.auxiliaries": "[]"})
+
+
+def test_probabilities_add_up_within_each_category(tmp_path):
+    labels = (LABEL, Block("run", (), "category", names=("a", "b", "c")))
+    rng = np.random.default_rng(0)
+    conditions = np.column_stack([rng.integers(0, 2, 60), rng.integers(0, 3, 60)])
+    events = Events(rng.normal(size=(60, 2)), conditions, Schema((Block("x", (2,)),), labels))
+    changes = {**QUICK, "model.critic": "{kind: mlp, conditioning: none}", "model.auxiliaries": "[classifier]"}
+    found = api.fit(events, "gan", output=tmp_path / "run", overrides=changes).auxiliary_probabilities(events)
+    assert found.shape == (60, 5)
+    np.testing.assert_allclose(found[:, :2].sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(found[:, 2:].sum(1), 1, rtol=1e-5)

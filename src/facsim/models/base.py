@@ -166,11 +166,11 @@ class Surrogate(nn.Module, ShardSampler):
         strict: bool = False,
     ) -> Events:
         """Draw one event per row of `conditions`; see `facsim.sharding.ShardSampler.sample`."""
-        with _one_thread(), self._at_rest():
+        with _one_thread(), self.at_rest():
             return super().sample(conditions, seed=seed, threads=threads, strict=strict)
 
     @contextmanager
-    def _at_rest(self) -> Iterator[None]:
+    def at_rest(self) -> Iterator[None]:
         """Sample as after the training also in the midst of it: layers that look at the whole batch do so no more."""
         before = self.training
         if before:

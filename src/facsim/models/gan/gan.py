@@ -11,15 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facsim.errors import CapabilityError, RecipeError, WeightError
+from facsim.errors import RecipeError, WeightError
 from facsim.events import Events
 from facsim.models.base import Batch, Surrogate, register
 from facsim.models.draw import Draw
 from facsim.models.gan.config import GANConfig
 from facsim.models.gan.critic import Critic
 from facsim.models.gan.game import Game
+from facsim.models.gan.judge import probabilities, scores
 from facsim.models.gan.layout import Layout
-from facsim.models.gan.penalties import Penalty
 from facsim.models.gan.unroll import unrolled
 from facsim.nets import CellMoments
 from facsim.schema import Schema
@@ -74,6 +74,13 @@ class GAN(Surrogate):
         more = 0 if self.moments is None else self.moments.width
         judged = replace(self.layout, width=self.layout.width + more)
         config.critic.check(judged)
+        asks = {a.kind for a in config.auxiliaries} & {"classifier", "regressor"}
+        if schema.conditions and config.critic.conditioning == "none" and not asks:
+            msg = (
+                "nobody tells the critic the conditions, nor asks it for them, so the generator would not learn them: "
+                "set critic.conditioning to 'projection' or 'concat', or add auxiliary 'classifier' or 'regressor'"
+            )
+            raise RecipeError(msg)
         pack = config.schedule.pack
         self.net: nn.Module = config.generator.build(self.layout)
         body = None if config.critic.kind == "none" else config.critic.build(judged, pack)
@@ -109,10 +116,11 @@ class GAN(Surrogate):
             )
             raise WeightError(msg)
         super().prepare(events)
+        shown = events if events.weights is None else events[events.weights > 0]
         if self.moments is not None:
-            self.moments.fit(torch.from_numpy(events.features))
+            self.moments.fit(torch.from_numpy(shown.features))
         with torch.no_grad():  # virtual batch normalisation compares with the same events for ever
-            x, context = self._seen(events[:REFERENCE])
+            x, context = self.seen(shown[:REFERENCE])
             if hasattr(self.critic.body, "refer"):
                 self.critic.body.refer(x, context)  # type: ignore[union-attr, operator]
             if hasattr(self.net, "refer"):
@@ -157,46 +165,19 @@ class GAN(Surrogate):
         Raises
         ------
         CapabilityError
-            If the model was trained without a critic, or with one that judges several events together.
+            If the model was trained without a critic, or with one that judges several events together or only compares.
         """
-        if self.critic.body is None or self.critic.pack > 1 or not self.config.objective.ranks:
-            reason = "has no critic" if self.critic.body is None else f"judges {self.critic.pack} events together"
-            if self.critic.body is not None and not self.config.objective.ranks:
-                reason = f"has a critic that only compares samples (objective '{self.config.objective.kind}')"
-            msg = f"this model {reason}: single events have no score"
-            raise CapabilityError(msg)
-        objective, found = self.config.objective, []
-        with self._at_rest(), torch.no_grad():
-            for start in range(0, len(events), 1024):
-                some = events[start : start + 1024]
-                x, context = self._seen(some)
-                other = None
-                if objective.fakes > 1:
-                    draw = Draw(seed, start, device=x.device)
-                    given = torch.from_numpy(some.conditions).to(x.device)
-                    other = self.critic(self._judged(self._fake(context, draw), given), context)
-                found.append(objective.potential(self.critic(x, context), other).double().cpu().numpy())
-        return np.concatenate(found) if found else np.empty(0)
+        return scores(self, events, seed)
 
     def auxiliary_probabilities(self, events: Events) -> NDArray[np.float64]:
-        """Probability of every category (n, names) by the critic's auxiliary classifier.
+        """Probability of every name of every category (n, names) by the critic's auxiliary classifier.
 
         Raises
         ------
         CapabilityError
             If the model has no auxiliary classifier.
         """
-        kinds = [a.kind for a in self.config.auxiliaries]
-        if "classifier" not in kinds:
-            msg = "this model has no auxiliary classifier; recipes with one: acgan, lagan"
-            raise CapabilityError(msg)
-        head, found = self.helpers[kinds.index("classifier")], []
-        with self._at_rest(), torch.no_grad():
-            for start in range(0, len(events), 1024):
-                x, context = self._seen(events[start : start + 1024])
-                logits = head(self.critic.features(x, context))
-                found.append(logits.softmax(1).double().cpu().numpy())
-        return np.concatenate(found)
+        return probabilities(self, events)
 
     # The game ----------------------------------------------------------------------------------------------------
 
@@ -204,6 +185,9 @@ class GAN(Surrogate):
         """What both players see of a batch."""
         pack = self.critic.pack
         rows = len(batch.conditions) // pack * pack
+        if rows == 0:
+            msg = f"a batch of {len(batch.conditions)} is smaller than schedule.pack = {pack}: enlarge training.batch"
+            raise RecipeError(msg)
         if rows < 2 and (
             self.config.critic.uses_batch
             or any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in self.net.modules())
@@ -212,9 +196,6 @@ class GAN(Surrogate):
                 f"a batch of {rows}: batch normalisation and minibatch discrimination compare the events of a batch. "
                 "Set training.batch to 2 or more, better 64"
             )
-            raise RecipeError(msg)
-        if rows == 0:
-            msg = f"a batch of {len(batch.conditions)} is smaller than schedule.pack = {pack}: enlarge training.batch"
             raise RecipeError(msg)
         for module in (self.net, self.critic.body):
             if module is not None and hasattr(module, "grow"):
@@ -233,12 +214,12 @@ class GAN(Surrogate):
             decode=lambda x: self.transform.decode(x[:, : self.transform.width], conditions),
             draw=draw,
             step=step,
-            real=self._judged(code.high if exact else fill(code, draw.uniform(rows, self.transform.width)), conditions),
+            real=self.judged(code.high if exact else fill(code, draw.uniform(rows, self.transform.width)), conditions),
         )
 
     def _critic_turns(self, game: Game) -> Iterator[Turn]:
         """One update with real and generated events, or one with each."""
-        objective, penalties = self.config.objective, self._penalties
+        objective, penalties = self.config.objective, self.config.penalties
         real, (fake, *others) = self._samples(game, graph=False)
         for seen, made in [(real, None), (None, fake)] if self.config.schedule.separate else [(real, fake)]:
             shown, scores = self._shown(game, seen, made, others)
@@ -292,7 +273,7 @@ class GAN(Surrogate):
         """Real events and as many independent generated ones as the objective wants, as the critic is shown them."""
         with torch.set_grad_enabled(graph):
             fakes = [
-                self._judged(self._fake(game.context, game.draw), game.conditions)
+                self.judged(self.fake(game.context, game.draw), game.conditions)
                 for _ in range(self.config.objective.fakes)
             ]
         samples = [cast("Tensor", game.real), *fakes]
@@ -360,24 +341,21 @@ class GAN(Surrogate):
             loss = loss if term is None else loss + term
         return loss
 
-    @property
-    def _penalties(self) -> list[Penalty]:
-        return [p for p in self.config.penalties if p.player == "critic"]
-
-    def _fake(self, context: Tensor, draw: Draw) -> Tensor:
+    def fake(self, context: Tensor, draw: Draw) -> Tensor:
+        """Events of the generator (n, width) in the latent space of the transform."""
         fake: Tensor = self.net(draw.normal(len(context), self.latent), context)
         return fake
 
-    def _judged(self, x: Tensor, conditions: Tensor) -> Tensor:
+    def judged(self, x: Tensor, conditions: Tensor) -> Tensor:
         """Events as the critic sees them: with the moments of what they decode to, if it is shown these."""
         if self.moments is None:
             return x
         return torch.cat([x, self.moments(self.transform.decode(x, conditions))], 1)
 
-    def _seen(self, events: Events) -> tuple[Tensor, Tensor]:
+    def seen(self, events: Events) -> tuple[Tensor, Tensor]:
         """Events (n, width) as the critic sees them, in the middle of their intervals, and their context."""
         device = self.low.device
         given = torch.from_numpy(events.conditions).to(device)
         code = self.transform.encode(torch.from_numpy(events.features).to(device), given)
         x = code.high if self.transform.exact else fill(code, torch.full_like(code.high, 0.5))
-        return self._judged(x, given), self.transform.context(0, given, given)
+        return self.judged(x, given), self.transform.context(0, given, given)

@@ -22,8 +22,6 @@ class Penalty(Part):
 
     Attributes
     ----------
-    player : str
-        Whose loss it joins.
     per_event : bool
         Whether it looks at the slope event by event, which a critic that judges by the batch has not.
     needs : tuple of str
@@ -32,7 +30,6 @@ class Penalty(Part):
         Whether it bounds the critic's slope everywhere, as Wasserstein-like objectives ask for.
     """
 
-    player: ClassVar[str] = "critic"
     needs: ClassVar[tuple[str, ...]] = ("real", "fake")
     lipschitz: ClassVar[bool] = False
     per_event: ClassVar[bool] = True
