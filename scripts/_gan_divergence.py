@@ -20,7 +20,7 @@ __all__ = ["CLOSED_FORMS", "DISTANCES", "bounds", "games", "jensen_shannon"]
 
 DISTANCES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 WIDTH = 0.5
-BATCH, STEPS, TEST = 1024, 1500, 200_000
+BATCH, STEPS, TEST = 256, 1200, 200_000
 LOG2 = math.log(2)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _gan_divergence import WIDTH, jensen_shannon
 
 from facsim.report.studies.paper import TRUTH_LINE, canvas, colour, pixels, save
 from facsim.simulators.toys import LogTransport, Ring, SWeightsMixture
@@ -45,7 +46,7 @@ def unrolled(found: dict[str, Any], folder: Path) -> Path:
     modes = Ring().modes()
     with canvas(1.45 * len(SHOWN) + 0.5, 1.5 * len(rows) + 0.2) as figure:
         grid = figure.subplots(len(rows), len(SHOWN), squeeze=False)
-        for axes_row, name in zip(grid, rows, strict=True):
+        for row, (axes_row, name) in enumerate(zip(grid, rows, strict=True)):
             history = found[name]["history"]
             for axes, place in zip(axes_row, SHOWN, strict=True):
                 if place >= len(history):
@@ -57,7 +58,7 @@ def unrolled(found: dict[str, Any], folder: Path) -> Path:
                 axes.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[], aspect="equal")
                 axes.minorticks_off()
                 axes.text(0, 0, str(at["modes"]), ha="center", va="center", fontsize=9, color=TRUTH_LINE)
-                if axes_row is grid[0]:
+                if row == 0:
                     axes.set_title(f"step {at['step']:,}", fontsize=8)
             axes_row[0].set_ylabel(name.partition(",")[0])
         return save(figure, folder / "unrolled.png")
@@ -69,7 +70,9 @@ def divergence(found: dict[str, Any], folder: Path) -> Path:
     apart = np.array([p["apart"] for p in points])
     with canvas(8.2, 3.1) as figure:
         left, right = figure.subplots(1, 2)
-        left.plot(apart, [p["exact"] for p in points], color=TRUTH_LINE, label="2 JSD - 2 ln 2")
+        fine = np.linspace(apart.min(), apart.max(), 121)
+        exact = [2 * jensen_shannon(float(d), WIDTH) - 2 * np.log(2) for d in fine]
+        left.plot(fine, exact, color=TRUTH_LINE, label="2 JSD - 2 ln 2")
         left.plot(apart, [p["value"] for p in points], "o", color=colour(0), label="value of the game, measured", ms=4)
         left.axhline(0, color=TRUTH_LINE, lw=0.6, ls=":")
         left.axhline(-2 * np.log(2), color=TRUTH_LINE, lw=0.6, ls=":")

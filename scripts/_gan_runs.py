@@ -21,6 +21,7 @@ from facsim.training.data import TrainingData, encode
 from facsim.training.loop import optimisers_of, train
 from facsim.training.processes import Processes
 from facsim.training.state import TrainingState
+from facsim.training.sweights import class_probabilities
 
 __all__ = ["Results", "Run", "drawn", "fit", "in_plane"]
 
@@ -70,6 +71,8 @@ def fit(
     if isinstance(points, int):
         points = [settings.steps * (i + 1) // points for i in range(points)]
     wanted = {*points, settings.steps}
+    if settings.negative_weights == "regress" and events.weights is not None:
+        events = events.with_weights(class_probabilities(events, settings.seed))
     torch.manual_seed(settings.seed)
     torch.set_num_threads(1)
     model = family(chosen.family)(events.schema, chosen.config)
@@ -122,7 +125,7 @@ class Results:
 
 def drawn(model: Surrogate, n: int, seed: int = 2) -> Events:
     """Copies of a toy without conditions."""
-    return model.sample(np.empty((n, 0), np.float32), seed=seed)
+    return model.sample(n, seed=seed)
 
 
 def in_plane(toy: Any, n: int = 4000, *, keep: int = 0) -> Callable[[Surrogate], dict[str, Any]]:

@@ -8,6 +8,7 @@
     python scripts/gan_study.py sweights    signal learnt from signal and background
     python scripts/gan_study.py pictures    light curves and digits
     python scripts/gan_study.py figures     draw what was measured
+    python scripts/gan_study.py tables      print it
 
 Numbers go to bench/out/gan-study/*.json, each entry as soon as it is known (what is there is not made again without
 `--again`), figures to docs/images/gans/. Times are seconds of the processor in one thread, training alone.
@@ -20,6 +21,7 @@ from typing import Any
 
 import _gan_divergence
 import _gan_figures
+import _gan_tables
 import numpy as np
 from _gan_runs import Results, drawn, fit, in_plane
 
@@ -38,7 +40,16 @@ PLANE = {
 }
 """For toys in the plane: noise of their own dimension, so that no network has to forget 14 numbers of 16."""
 GRADIENT = [{"kind": "gradient", "weight": 1.0}]
+FINE = {"kind": "mmd", "bandwidths": [0.02, 0.05, 0.1, 0.2, 0.5, 1.0]}
 LIPSCHITZ = [{"kind": "adversarial-lipschitz", "weight": 10.0}]
+SLOW_CRITIC = {
+    "training.learning_rate": 0.004,
+    "training.rates": {"critic": 0.25},
+    "model.penalties": [{"kind": "gradient", "weight": 0.1}],
+}
+"""Distances of pairs have noisy gradients for the generator; the critic's space should move little meanwhile."""
+ONE_STEP = {"model.objective": {"kind": "cramer", "outputs": 64}, "model.schedule.critic_steps": 1}
+LONG = {"training.steps": 15_000, "training.learning_rate": 0.003}
 WASSERSTEIN = {"model.objective": "wasserstein", "model.penalties": GRADIENT}
 
 RING: dict[str, tuple[str, dict[str, Any]]] = {
@@ -50,14 +61,14 @@ RING: dict[str, tuple[str, dict[str, Any]]] = {
     "Wasserstein, gradient penalty": ("gan", PLANE | WASSERSTEIN),
     "Wasserstein, adversarial Lipschitz": ("gan", PLANE | WASSERSTEIN | {"model.penalties": LIPSCHITZ}),
     "Wasserstein, clipping": ("wgan", {"model.generator.noise": 2, "training.steps": 40_000}),
-    "Cramér": ("cramer-gan", PLANE),
-    "energy, critic": ("gan", PLANE | {"model.objective": "energy", "model.penalties": GRADIENT}),
-    "energy, no critic": ("gmmn", PLANE | {"model.objective": "energy"}),
-    "MMD, no critic": ("gmmn", PLANE),
+    "Cramér": ("cramer-gan", PLANE | SLOW_CRITIC | ONE_STEP | {"training.steps": 13_000}),
+    "energy, critic": ("gan", PLANE | SLOW_CRITIC | {"model.objective": "energy", "training.steps": 10_000}),
+    "energy, no critic": ("gmmn", PLANE | LONG | {"model.objective": "energy", "training.batch": 256}),
+    "MMD, no critic": ("gmmn", PLANE | LONG | {"model.objective": FINE}),
     "relativistic, R1 + R2": ("r3gan", PLANE),
-    "boundary equilibrium": ("began", PLANE),
-    "improved": ("improved-gan", PLANE),
-    "unrolled": ("unrolled-gan", {"training.steps": 6000}),
+    "boundary equilibrium": ("began", PLANE | {"model.critic.code": 1}),
+    "improved": ("improved-gan", PLANE | {"model.critic.minibatch": {"features": 10, "kernels": 5}}),
+    "unrolled": ("unrolled-gan", PLANE),
     **{f"f-GAN {f}": (f"f-gan-{f}", PLANE) for f in ("kl", "reverse-kl", "pearson", "hellinger", "js", "tv")},
 }
 PACKED = {"model.penalties": [], "model.schedule.pack": 2}
@@ -69,13 +80,13 @@ GRID: dict[str, tuple[str, dict[str, Any]]] = {
     "Wasserstein, gradient penalty": ("gan", PLANE | WASSERSTEIN),
 }
 UNROLLED = {"training.steps": 4000, "training.batch": 256, "training.final_rate": 1.0, "training.ema": 0.0}
-DLL = {"training.steps": 6000, "training.learning_rate": 0.001}
+SIGNAL = {"training.steps": 3000, "training.learning_rate": 0.001}
 SWEIGHTED: dict[str, tuple[str, dict[str, Any]]] = {
-    "cramer-gan": ("cramer-gan", DLL),
-    "wgan-gp": ("gan", DLL | WASSERSTEIN),
-    "gmmn": ("gmmn", DLL),
-    "energy, no critic": ("gmmn", DLL | {"model.objective": "energy"}),
-    "gan, regress": ("gan", DLL | {"training.negative_weights": "regress"}),
+    "cramer-gan": ("cramer-gan", SIGNAL),
+    "wgan-gp": ("gan", SIGNAL | WASSERSTEIN),
+    "gmmn": ("gmmn", SIGNAL),
+    "energy, no critic": ("gmmn", SIGNAL | {"model.objective": "energy"}),
+    "gan, regress": ("gan", SIGNAL | {"training.negative_weights": "regress"}),
 }
 ALSO_WITHOUT = ("cramer-gan",)
 COMPARED = 10_000
@@ -128,10 +139,15 @@ def transport(options: argparse.Namespace) -> None:
     """x = ln z by GANs of one noise number, in seconds."""
     toy, results = LogTransport(), Results(options.output / "transport.json", again=options.again)
     events = toy.sample(20_000, seed=1)
-    changes = {"model.generator.noise": 1, "training.steps": 3000, "training.learning_rate": 0.001}
+    changes = {
+        "model.generator.noise": 1,
+        "model.generator.activation": "leaky_relu",  # flat pieces of a function are spikes of a density
+        "training.steps": 3000,
+        "training.learning_rate": 0.001,
+    }
     for name, recipe, more in (
         ("non-saturating, R1", "gan", {}),
-        ("Wasserstein, gradient penalty", "gan", WASSERSTEIN),
+        ("Wasserstein, gradient penalty", "gan", WASSERSTEIN | {"model.schedule.critic_steps": 3}),
         ("Cramér", "cramer-gan", {}),
         ("energy, no critic", "gmmn", {"model.objective": "energy"}),
     ):
@@ -235,7 +251,13 @@ def figures(options: argparse.Namespace) -> None:
         print(path)
 
 
-COMMANDS = (ring, unrolled, grid, divergence, transport, sweights, pictures, figures)
+def tables(options: argparse.Namespace) -> None:
+    """Print what was measured, as Markdown."""
+    for table in _gan_tables.write(options.output):
+        print(table)
+
+
+COMMANDS = (ring, unrolled, grid, divergence, transport, sweights, pictures, figures, tables)
 
 
 def main() -> None:
