@@ -62,13 +62,16 @@ RING: dict[str, tuple[str, dict[str, Any]]] = {
     "Wasserstein, adversarial Lipschitz": ("gan", PLANE | WASSERSTEIN | {"model.penalties": LIPSCHITZ}),
     "Wasserstein, clipping": ("wgan", {"model.generator.noise": 2, "training.steps": 40_000}),
     "Cramér": ("cramer-gan", PLANE | SLOW_CRITIC | ONE_STEP | {"training.steps": 13_000}),
-    "energy, critic": ("gan", PLANE | SLOW_CRITIC | {"model.objective": "energy", "training.steps": 10_000}),
+    "energy, critic": (
+        "gan",
+        PLANE | SLOW_CRITIC | {"model.objective": "energy", "training.batch": 256, "training.steps": 7000},
+    ),
     "energy, no critic": ("gmmn", PLANE | LONG | {"model.objective": "energy", "training.batch": 256}),
     "MMD, no critic": ("gmmn", PLANE | LONG | {"model.objective": FINE}),
     "relativistic, R1 + R2": ("r3gan", PLANE),
     "boundary equilibrium": ("began", PLANE | {"model.critic.code": 1}),
     "improved": ("improved-gan", PLANE | {"model.critic.minibatch": {"features": 10, "kernels": 5}}),
-    "unrolled": ("unrolled-gan", PLANE),
+    "unrolled": ("unrolled-gan", PLANE | {"training.steps": 10_000, "model.schedule.unroll": 3}),
     **{f"f-GAN {f}": (f"f-gan-{f}", PLANE) for f in ("kl", "reverse-kl", "pearson", "hellinger", "js", "tv")},
 }
 PACKED = {"model.penalties": [], "model.schedule.pack": 2}
