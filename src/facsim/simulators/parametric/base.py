@@ -1,0 +1,215 @@
+"""A simulator with parameters: points of parameter space in, events out, and a record of what failed."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facsim.errors import DataError, SimulationError
+from facsim.events import Events
+from facsim.sampler import SHARD, as_conditions
+from facsim.schema import Block, Schema
+from facsim.simulators.parametric.space import Space
+
+__all__ = ["Calls", "ParametricSimulator", "require_calls"]
+
+Array = NDArray[np.float64]
+NOT_A_NUMBER = "the result is not a finite number"
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What a simulator answered: one call is one event.
+
+    Parameters
+    ----------
+    events : Events
+        Of the calls that worked, in order; their conditions hold the parameters.
+    failed : array (n,), bool
+        Which of the n calls did not work.
+    reasons : mapping
+        Why, by index of the call.
+    seconds : float, optional
+        Wall time.
+    """
+
+    events: Events
+    failed: NDArray[np.bool_]
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.failed)
+
+    def summary(self) -> str:
+        """How many failed, and the most frequent reasons; empty if none did.
+
+        Examples
+        --------
+        >>> from facsim import Block, Schema
+        >>> none = Events(np.empty((0, 1), np.float32), np.empty((0, 0), np.float32), Schema((Block("x"),), ()))
+        >>> Calls(none, np.array([True]), {0: "crashed"}).summary()
+        '1 of 1 calls failed: 1 crashed'
+        """
+        if not self.failed.any():
+            return ""
+        counted = Counter(self.reasons.values()).most_common(3)
+        return f"{int(self.failed.sum())} of {len(self)} calls failed: " + ", ".join(f"{n} {r}" for r, n in counted)
+
+
+class ParametricSimulator(ABC):
+    """A `Sampler` whose conditions are its parameters, so that an emulator is an ordinary conditional surrogate of it.
+
+    One row of conditions is one call and gives one event. A subclass gives `name`, `space`, `features` and `_simulate`.
+    The columns of its conditions are the parameters and then, if there are any, `given`: what is known of every single
+    event (a vertex, an energy) and not tuned.
+
+    Attributes
+    ----------
+    name, summary : str
+    space : Space
+        The parameters.
+    features : tuple of Block
+        What an event holds.
+    given : tuple of Block
+        What is known of every event besides the parameters.
+    stochastic : bool
+        Whether two calls with the same parameters differ.
+    seconds_per_call : float
+        Rough cost on one core, for budgets and messages.
+    shard : int
+        Calls per unit of work: shard i depends on (seed, i) and its conditions alone.
+
+    Examples
+    --------
+    >>> from facsim.simulators.parametric import Parameter, Space
+    >>> class Decay(ParametricSimulator):
+    ...     name, summary = "decay", "exponential times"
+    ...     space = Space((Parameter("lifetime", 0.5, 5, unit="ns"),))
+    ...     features = (Block("time", (), "real", "ns"),)
+    ...
+    ...     def _simulate(self, conditions, rng):
+    ...         return rng.exponential(conditions)
+    >>> Decay().sample(np.full((3, 1), 2.0), seed=1)["time"].shape
+    (3,)
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    space: Space
+    features: tuple[Block, ...]
+    given: tuple[Block, ...] = ()
+    stochastic: bool = True
+    seconds_per_call: float = 1e-6
+    shard: int = SHARD
+
+    @abstractmethod
+    def _simulate(self, conditions: Array, rng: np.random.Generator) -> NDArray[np.floating]:
+        """Features (m, d) of m calls with conditions (m, p + k).
+
+        A row that could not be simulated is NaN; a `SimulationError` fails the whole shard.
+        """
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Columns of the events; their conditions are the parameters, then what is given."""
+        return Schema(self.features, (*self.space.blocks, *self.given))
+
+    def call(self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], *, seed: int = 0) -> Calls:
+        """Simulate one event per row and record what failed.
+
+        Parameters
+        ----------
+        conditions : Events, mapping or array (n, p + k)
+            Parameters, then what is given.
+        seed : int, optional
+            Same seed, same events.
+
+        Raises
+        ------
+        DataError, RangeError
+            If a point is outside the parameters' ranges, or not valid.
+        """
+        rows = self._rows(conditions, seed)
+        features, reasons, begun = [], {}, time.perf_counter()
+        for shard in range(-(-len(rows) // self.shard)):
+            part = rows[shard * self.shard : (shard + 1) * self.shard]
+            values, why = self._shard(part, seed, shard)
+            features.append(values)
+            reasons |= {shard * self.shard + i: reason for i, reason in why.items()}
+        failed = np.zeros(len(rows), bool)
+        failed[list(reasons)] = True
+        width = sum(b.size for b in self.features)
+        every = np.concatenate([*features, np.empty((0, width), np.float32)])
+        events = Events(every[~failed], rows[~failed].astype(np.float32), self.schema)
+        return Calls(events, failed, reasons, time.perf_counter() - begun)
+
+    def sample(self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], *, seed: int = 0) -> Events:
+        """Events of `call`, all of them.
+
+        Raises
+        ------
+        SimulationError
+            If any call fails.
+        """
+        calls = self.call(conditions, seed=seed)
+        if calls.failed.any():
+            msg = f"{self.name}: {calls.summary()}; use call() to keep the others"
+            raise SimulationError(msg)
+        return calls.events
+
+    def stream(
+        self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], *, seed: int = 0, start: int = 0
+    ) -> Iterator[Events]:
+        """Yield the events of ``sample(conditions, seed=seed)`` from event `start` on, shard by shard."""
+        rows = self._rows(conditions, seed)
+        for shard in range(start // self.shard, -(-len(rows) // self.shard)):
+            part = rows[shard * self.shard : (shard + 1) * self.shard]
+            values, why = self._shard(part, seed, shard)
+            if why:
+                row, reason = next(iter(why.items()))
+                msg = f"{self.name}: call {shard * self.shard + row} failed: {reason}"
+                raise SimulationError(msg)
+            whole = Events(values, part.astype(np.float32), self.schema)
+            yield whole[max(start - shard * self.shard, 0) :]
+
+    def _shard(self, rows: Array, seed: int, shard: int) -> tuple[NDArray[np.float32], dict[int, str]]:
+        """Features (m, d) of one shard, and why rows failed."""
+        width = sum(b.size for b in self.features)
+        try:
+            values = np.asarray(self._simulate(rows, np.random.default_rng([seed, shard])), np.float32)
+        except SimulationError as error:
+            return np.full((len(rows), width), np.nan, np.float32), dict.fromkeys(range(len(rows)), str(error))
+        if values.shape != (len(rows), width):
+            msg = f"{self.name} returned an array {values.shape} for {len(rows)} calls, expected ({len(rows)}, {width})"
+            raise DataError(msg)
+        bad = ~np.isfinite(values).all(axis=1)
+        return values, dict.fromkeys(np.flatnonzero(bad).tolist(), NOT_A_NUMBER)
+
+    def _rows(self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], seed: int) -> Array:
+        """Checked conditions in double precision; whole and border values survive the way through float32."""
+        if seed < 0:
+            msg = f"seed={seed}: must be 0 or a positive integer"
+            raise DataError(msg)
+        p = len(self.space)
+        rows = as_conditions(conditions, self.schema).astype(np.float64)
+        near = np.clip(rows[:, :p], self.space.low, self.space.high)
+        rounded = np.isclose(near, rows[:, :p], rtol=1e-6, atol=0)
+        rows[:, :p] = np.where(rounded, near, rows[:, :p])
+        self.space.check(rows[:, :p])
+        return rows
+
+
+def require_calls(calls: int, least: int, method: str) -> None:
+    """Raise `DataError` before anything is spent, if a budget is too small for a method."""
+    if calls < least:
+        msg = f"{calls} calls of the simulator are too few for {method}: it needs at least {least}; raise --calls"
+        raise DataError(msg)
