@@ -1,3 +1,5 @@
 """The parameters of a simulator, from data: posteriors, populations, best fits."""
 
-__all__: list[str] = []
+from facsim.tuning.result import Tuned
+
+__all__ = ["Tuned"]
