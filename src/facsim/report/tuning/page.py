@@ -1,0 +1,175 @@
+"""The page of a tuning: verdict first, then parameters, their trust, and data against tuned and untuned simulation."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facsim.events import Events
+from facsim.files import atomic
+from facsim.report.drawing import Drawing, capital, markup
+from facsim.report.labels import number, with_error
+from facsim.report.page import environment
+from facsim.report.tuning.corner import draw_corner
+from facsim.report.tuning.coverage import draw_coverage, draw_ranks
+from facsim.report.tuning.simulations import compare_simulations, draw_simulations
+from facsim.report.tuning.verdict import Calibration, Closeness, judge
+from facsim.simulators.parametric import Space
+
+__all__ = ["TuningPage", "write_page"]
+
+Array = NDArray[np.float64]
+Kind = Literal["posterior", "population", "point"]
+
+KINDS = {
+    "posterior": "The samples are a posterior: what the data say about one set of parameters.",
+    "population": (
+        "The samples are a population: parameters that, taken together, make events like the data. Their width is the "
+        "spread of the population (and of what the data cannot tell apart), not an error of one set of parameters."
+    ),
+    "point": "The result is one best point; the samples show how far the data leave it free.",
+}
+
+
+@dataclass(frozen=True)
+class TuningPage:
+    """All that the page shows.
+
+    Parameters
+    ----------
+    title : str
+        Of the simulator.
+    method, label : str
+        How it was tuned; what must be said of the method.
+    kind : {"posterior", "population", "point"}
+        What the samples are.
+    space : Space
+    samples : array (n, p)
+    estimate : array (p,)
+    calls, failed : int
+        Events that the simulator was asked for, and did not give.
+    seconds : float
+    data : Events
+    simulations : dict of str to Events
+        ``default`` and ``tuned``: events of the simulator before and after.
+    calibration : Calibration, optional
+        How often intervals hold the truth.
+    closeness : Closeness, optional
+        Whether the data look like anything that the simulator can produce.
+    truth : array (p,), optional
+        Where it is known (closure tests).
+    failures : str, optional
+        In words.
+    details : mapping, optional
+        Further numbers.
+    """
+
+    title: str
+    method: str
+    label: str
+    kind: Kind
+    space: Space
+    samples: Array
+    estimate: Array
+    calls: int
+    failed: int
+    seconds: float
+    data: Events
+    simulations: dict[str, Events]
+    calibration: Calibration | None = None
+    closeness: Closeness | None = None
+    truth: Array | None = None
+    failures: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_page(page: TuningPage, path: str | os.PathLike[str]) -> Path:
+    """Write the page as one HTML file that needs nothing from outside.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    compared = compare_simulations(page.data, page.simulations)
+    verdict = judge(page.kind, page.calibration, page.closeness, compared)
+    marks = {"default": page.space.default} | ({"truth": page.truth} if page.truth is not None else {})
+    shown = page.samples[:20_000]
+    text = (
+        environment()
+        .get_template("tuning.html.j2")
+        .render(
+            page=page,
+            meaning=KINDS[page.kind],
+            verdict=verdict,
+            rows=_rows(page),
+            corner=markup(draw_corner(shown, page.space, marks)) if len(shown) > 1 else None,
+            coverage=_coverage(page.calibration),
+            simulations=[
+                Drawing(capital(e["label"].words), markup(draw_simulations(e, page.data.weights)), (_distances(e),))
+                for e in compared.values()
+            ],
+            details={k: _plain(v) for k, v in page.details.items() if not isinstance(v, (dict, list, tuple))},
+        )
+    )
+    target = Path(path)
+    with atomic(target) as temporary:
+        temporary.write_text(str(text), encoding="utf-8")
+    return target
+
+
+def _rows(page: TuningPage) -> list[dict[str, str]]:
+    """The table of parameters."""
+    low, high = np.quantile(page.samples, [0.16, 0.84], axis=0)
+    wide_low, wide_high = np.quantile(page.samples, [0.025, 0.975], axis=0)
+    rows = []
+    for i, p in enumerate(page.space):
+        half = (high[i] - low[i]) / 2
+        row = {
+            "name": p.name,
+            "unit": p.unit,
+            "range": f"{number(p.low)} to {number(p.high)}",
+            "default": number(p.default),
+            "value": with_error(float(page.estimate[i]), float(half)),
+            "central": _interval(float(low[i]), float(high[i])),
+            "wide": _interval(float(wide_low[i]), float(wide_high[i])),
+            "truth": "" if page.truth is None else number(float(page.truth[i])),
+        }
+        rows.append(row)
+    return rows
+
+
+def _interval(low: float, high: float) -> str:
+    """Both ends with as many digits as their distance deserves."""
+    if not high > low:
+        return number(low)
+    digits = max(0, 2 - math.floor(math.log10(high - low)))
+    return f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
+
+
+def _coverage(found: Calibration | None) -> list[Drawing]:
+    if found is None:
+        return []
+    curves = markup(draw_coverage(found.levels, found.coverage, found.band))
+    out = [Drawing("Coverage of central intervals", curves)]
+    if found.tarp is not None:
+        out.append(Drawing("Coverage of regions (TARP)", markup(draw_coverage(found.levels, {"all": found.tarp}))))
+    bins = max(5, min(20, len(next(iter(found.ranks.values()))) // 20)) if found.ranks else 0
+    out += [Drawing(f"Ranks of {name}", markup(draw_ranks(r, bins, name))) for name, r in found.ranks.items()]
+    return out
+
+
+def _distances(entry: dict[str, Any]) -> str:
+    parts = [f"{name} {number(value, 2)}" for name, value in entry["w1"].items()]
+    return f"W₁ to the data, in its standard deviations: {', '.join(parts)}"
+
+
+def _plain(value: Any) -> str:
+    return number(float(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
