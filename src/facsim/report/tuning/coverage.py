@@ -68,9 +68,9 @@ def draw_ranks(ranks: ArrayLike, bins: int, name: str) -> str:
 
     values = np.asarray(ranks, np.float64)
     counts, edges = np.histogram(values, bins, (0, 1))
-    low, high = binom.ppf([0.025, 0.975], len(values), 1 / bins)
+    low, high = (float(binom.ppf(q, len(values), 1 / bins)) for q in (0.025, 0.975))
     chart = Chart(WIDTH, HEIGHT * 0.8, f"Ranks of the true {name} among the draws")
-    up = Scale(0, 1.25 * max(float(counts.max(initial=1)), float(high)))
+    up = Scale(0, 1.25 * max(float(counts.max(initial=1)), high))
     panel = chart.panel(LEFT, TOP, WIDTH - LEFT - 10, 0.8 * HEIGHT - TOP - BOTTOM, Scale(0, 1), up)
     panel.step_band([0.0, 1.0], [low], [high], "band")
     panel.steps(edges, counts, "generated")
