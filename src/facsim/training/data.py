@@ -17,7 +17,9 @@ from facsim.files import atomic
 from facsim.models import Batch, Surrogate
 from facsim.transforms import Code
 
-__all__ = ["Rows", "TrainingData", "encode"]
+__all__ = ["Rows", "TrainingData", "encode", "members", "require_groups"]
+
+PIECE = 4096  # groups looked at at once
 
 
 class Rows(Protocol):
@@ -99,6 +101,13 @@ class TrainingData:
         This process and the number of processes: together they take ``batch * world`` events, each its own part.
     device : torch.device, optional
         Where batches are put.
+    group : int, optional
+        Rows that follow each other, have the same conditions, and are shuffled as one.
+
+    Raises
+    ------
+    DataError
+        If there are no rows, no whole groups of them, or conditions within a group that differ.
     """
 
     def __init__(
@@ -112,17 +121,22 @@ class TrainingData:
         rank: int = 0,
         world: int = 1,
         device: torch.device | str = "cpu",
+        group: int = 1,
     ) -> None:
         if len(rows) == 0:
             msg = "no event is left to train on: give more events, or a smaller validation_fraction"
             raise DataError(msg)
+        require_groups(len(rows), group)
         self.rows, self.seed, self.rank, self.world, self.device = rows, seed, rank, world, device
         self.width, self.given = model.transform.width, model.schema.condition_width
-        self.batch = batch
+        self.batch, self.group = batch, group
         self.images = torch.from_numpy(np.stack([model.transform.mirror(i) for i in images]))
         self._epoch: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
-        pieces = (np.arange(a, min(a + 4096, len(rows))) for a in range(0, len(rows), 4096))
-        total = sum(float(rows.take(piece)[:, -1].sum(dtype=np.float64)) for piece in pieces)
+        total = 0.0
+        for start in range(0, len(rows), PIECE * group):
+            piece = rows.take(np.arange(start, min(start + PIECE * group, len(rows))))
+            total += float(piece[:, -1].sum(dtype=np.float64))
+            self._check_groups(piece[:, 2 * self.width : -1], start)
         self.mean_weight = total / len(rows)
         if total <= 0:
             msg = f"the weights add up to {total:g}; a training needs a positive sum"
@@ -139,7 +153,8 @@ class TrainingData:
         values = torch.from_numpy(self.rows.take(rows[own]))
         low, high, given, weights = torch.split(values, [self.width, self.width, self.given, 1], dim=1)
         if len(self.images) > 1:
-            choice = np.random.default_rng([self.seed, step, 1]).integers(len(self.images), size=together)[own]
+            choice = np.random.default_rng([self.seed, step, 1]).integers(len(self.images), size=together // self.group)
+            choice = choice.repeat(self.group)[own]
             image = self.images[torch.from_numpy(choice)]
             low, high = low.gather(1, image), high.gather(1, image)
         low, high, given, weights = (t.to(self.device) for t in (low, high, given, weights[:, 0] / self.mean_weight))
@@ -153,7 +168,37 @@ class TrainingData:
         out = np.empty(len(places), np.int64)
         for epoch in np.unique(epochs):
             if self._epoch[0] != epoch:
-                shuffled = np.random.default_rng([self.seed, int(epoch), 0]).permutation(len(self.rows))
-                self._epoch = (int(epoch), shuffled)
+                shuffled = np.random.default_rng([self.seed, int(epoch), 0]).permutation(len(self.rows) // self.group)
+                self._epoch = (int(epoch), members(shuffled, self.group))
             out[epochs == epoch] = self._epoch[1][within[epochs == epoch]]
         return out
+
+    def _check_groups(self, conditions: NDArray[np.float32], start: int) -> None:
+        """Whether the conditions of whole groups, from row `start` on, are the same within each."""
+        grouped = conditions.reshape(-1, self.group, self.given)
+        wrong = (grouped != grouped[:, :1]).any(axis=(1, 2))
+        if wrong.any():
+            first = start + int(wrong.argmax()) * self.group
+            msg = (
+                f"training.group = {self.group}, but conditions differ within a group (the one that begins with "
+                f"training event {first}): let the {self.group} events of equal conditions follow each other"
+            )
+            raise DataError(msg)
+
+
+def members(groups: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Rows of groups, in their order.
+
+    Examples
+    --------
+    >>> members(np.array([2, 0]), 2)
+    array([4, 5, 0, 1])
+    """
+    return groups if size == 1 else (groups[:, None] * size + np.arange(size)).ravel()
+
+
+def require_groups(count: int, size: int) -> None:
+    """Raise `DataError` if `count` events do not make whole groups."""
+    if count % size:
+        msg = f"{count} events are no multiple of training.group = {size}: give whole groups of events"
+        raise DataError(msg)

@@ -25,7 +25,7 @@ from facsim.models import ModelConfig, Surrogate, family, load
 from facsim.models.base import MODEL_FILE
 from facsim.report.run import RUN_FILE
 from facsim.report.runpage import watch as page
-from facsim.training.data import TrainingData, encode
+from facsim.training.data import TrainingData, encode, members, require_groups
 from facsim.training.loop import optimisers_of, train
 from facsim.training.processes import Processes, joined
 from facsim.training.settings import TrainingSettings
@@ -91,7 +91,7 @@ def fit_model(
     }
     with joined() as processes, _threads(settings.threads), _claimed(folder, record, processes, resume=resume):
         processes.wait()
-        training, held_out = source.split(settings.validation_fraction, settings.seed)
+        training, held_out = source.split(settings.validation_fraction, settings.seed, settings.group)
         first = source.take(training[: settings.fit_events])
         images = _images(first, settings.mirror)
         with torch.random.fork_rng(devices=[]):
@@ -119,6 +119,7 @@ def fit_model(
             rank=processes.rank,
             world=processes.world,
             device=torch_device,
+            group=settings.group,
         )
         held = source.take(held_out[: settings.validation_events])
         validation = Validation(held, settings.seed)
@@ -162,11 +163,16 @@ class _Source:
         if events.weights is not None and (events.weights < 0).any():
             self.data = events.with_weights(class_probabilities(events, seed))
 
-    def split(self, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows to train on and rows to validate on, each in random order."""
-        order = np.random.default_rng([seed, 0x5EED]).permutation(self.count)
-        held = min(max(1, round(fraction * self.count)), self.count - 1)
-        return order[held:], order[:held]
+    def split(self, fraction: float, seed: int, group: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows to train on and rows to validate on, each in random order; groups stay together."""
+        require_groups(self.count, group)
+        groups = self.count // group
+        if groups < 2:
+            msg = f"{self.count} events are {groups} group of {group}; a fit needs at least 2"
+            raise DataError(msg)
+        order = np.random.default_rng([seed, 0x5EED]).permutation(groups)
+        held = min(max(1, round(fraction * groups)), groups - 1)
+        return members(order[held:], group), members(order[:held], group)
 
     def take(self, rows: NDArray[np.int64]) -> Events:
         """Events of the given rows, in that order: a file may be sorted, and the first few shall stand for all."""
@@ -223,6 +229,8 @@ def _claim(folder: Path, record: dict[str, Any], *, resume: bool) -> None:
         raise CheckpointError(msg)
     known = json.loads(file.read_text(encoding="utf-8"))
     new = json.loads(json.dumps(record))
+    # A setting that came after the run had its default then.
+    known["training"] = json.loads(TrainingSettings().model_dump_json()) | known.get("training", {})
     for group in ("family", "config", "training", "data"):
         if known.get(group) != new[group]:
             keys = [group]

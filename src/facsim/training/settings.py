@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
 __all__ = ["TrainingSettings"]
 
@@ -18,6 +18,8 @@ class TrainingSettings(BaseModel):
     """Optimiser steps."""
     batch: int = Field(256, ge=1)
     """Events per step and process."""
+    group: int = Field(1, ge=1)
+    """Events that follow each other in the data and stay together, under the same conditions: 2 for pairs."""
     learning_rate: float = Field(1e-3, gt=0)
     """Highest learning rate, reached after the warm-up."""
     final_rate: float = Field(0.01, ge=0, le=1)
@@ -60,3 +62,10 @@ class TrainingSettings(BaseModel):
     """Threads of matrix products."""
     device: str = "auto"
     """``cpu``, ``cuda`` or ``auto``."""
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> Self:
+        if self.batch % self.group:
+            msg = f"batch = {self.batch} is not a multiple of group = {self.group}: a batch holds whole groups"
+            raise ValueError(msg)
+        return self
