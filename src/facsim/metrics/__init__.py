@@ -7,6 +7,8 @@ in `DISTANCES`; `high_level_auc` and `low_level_auc` let a classifier look for w
 from facsim.metrics.amplify import Amplification, amplification
 from facsim.metrics.auc_map import AUCMap, Scored, delta_auc_map
 from facsim.metrics.binned import equal_population_edges, separation_power
+from facsim.metrics.c2st import c2st
+from facsim.metrics.calibration import SBC, TARP, Coverage, coverage, sbc, sbc_ranks, tarp
 from facsim.metrics.categories import by_category
 from facsim.metrics.chi_square import Chi2Result, chi2
 from facsim.metrics.classifier import ClassifierResult, FoldResult
@@ -48,6 +50,7 @@ from facsim.metrics.tails import (
     weight_tails,
 )
 from facsim.metrics.transfer import Transfer, TransferResult, transfer
+from facsim.metrics.uniform import Uniformity, uniformity
 from facsim.metrics.worth import EquivalentEvents, equivalent_events
 
 __all__ = [
@@ -56,11 +59,14 @@ __all__ = [
     "MULTIVARIATE",
     "PRDC",
     "PROTOCOLS",
+    "SBC",
+    "TARP",
     "AUCMap",
     "Amplification",
     "Chi2Result",
     "ClassifierResult",
     "Confusion",
+    "Coverage",
     "CramerVonMisesResult",
     "Deviation",
     "Distance",
@@ -84,16 +90,19 @@ __all__ = [
     "TestResult",
     "Transfer",
     "TransferResult",
+    "Uniformity",
     "WeightTails",
     "amplification",
     "auc",
     "binned_emd",
     "by_category",
+    "c2st",
     "calibrate",
     "chi2",
     "classifier_weights",
     "compare",
     "correlation_distance",
+    "coverage",
     "cramer_von_mises",
     "cramer_von_mises_test",
     "delta_auc_map",
@@ -126,11 +135,15 @@ __all__ = [
     "power_curves",
     "precision_recall",
     "protocol_auc",
+    "sbc",
+    "sbc_ranks",
     "selection_distance",
     "separation_power",
     "sliced_ks",
     "sliced_wasserstein",
+    "tarp",
     "transfer",
+    "uniformity",
     "wasserstein",
     "weight_tails",
     "weighted_quantiles",
