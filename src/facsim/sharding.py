@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,9 +25,10 @@ from facsim.events import Events
 from facsim.sampler import SHARD, as_conditions, noise
 from facsim.schema import Schema
 
-__all__ = ["ShardSampler", "check_range", "column_names", "run_shards", "usable_cores"]
+__all__ = ["ShardSampler", "check_range", "column_names", "in_order", "run_shards", "usable_cores"]
 
 Array = NDArray[np.float32]
+T = TypeVar("T")
 
 
 class ShardSampler(ABC):
@@ -200,15 +202,25 @@ def run_shards(
         rows = conditions[shard * SHARD : (shard + 1) * SHARD]
         return function(rows, noise(seed, shard, len(rows), latent))[max(start - shard * SHARD, 0) :]
 
-    shards = range(start // SHARD, -(-n // SHARD)) if start < n else range(0)
+    return in_order(work, range(start // SHARD, -(-n // SHARD)) if start < n else range(0), threads)
+
+
+def in_order(work: Callable[[int], T], shards: range, threads: int) -> Iterator[T]:
+    """Yield ``work(shard)`` for every shard, in order, with at most `threads` + 1 ahead; in threads if there are several.
+
+    Examples
+    --------
+    >>> list(in_order(lambda i: i * i, range(4), threads=2))
+    [0, 1, 4, 9]
+    """
     if min(threads, len(shards)) <= 1:
         return map(work, shards)
-    return _in_order(work, shards, threads)
+    return _pooled(work, shards, threads)
 
 
-def _in_order(work: Callable[[int], Array], shards: range, threads: int) -> Iterator[Array]:
+def _pooled(work: Callable[[int], T], shards: range, threads: int) -> Iterator[T]:
     pool = ThreadPoolExecutor(min(threads, len(shards)), thread_name_prefix="facsim")
-    pending: deque[Future[Array]] = deque()
+    pending: deque[Future[T]] = deque()
     try:
         for shard in shards:
             pending.append(pool.submit(work, shard))

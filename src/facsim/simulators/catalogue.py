@@ -11,6 +11,7 @@ from typing import Any
 
 from facsim.errors import DataError, SimulationError, nearest
 from facsim.simulators import calorimeter, jets, showers, toys
+from facsim.simulators.parametric import table
 
 __all__ = ["simulate", "simulators"]
 
@@ -21,7 +22,8 @@ def _table() -> Mapping[str, Callable[..., Path]]:
     """Function by name: takes ``n``, ``output``, ``seed``, ``progress`` and options of its own; returns the file."""
     calorimeters = {name: partial(showers.simulate_showers, name) for name in calorimeter.presets()}
     problems = {name: partial(toys.write, name) for name in toys.names()}
-    return calorimeters | {"jets": jets.simulate_jets} | problems
+    tunable = {name: partial(table.write, name) for name in table.parametric_names()}
+    return calorimeters | {"jets": jets.simulate_jets} | problems | tunable
 
 
 def simulators() -> list[str]:
@@ -61,7 +63,8 @@ def simulate(
     **options
         Of the simulator: for calorimeters those of `facsim.simulators.simulate_showers` (``particle``, ``energy``,
         ``workers``, ...), for ``jets`` those of `facsim.simulators.simulate_jets` (``process``, ``workers``, ...), for
-        toys those that `facsim.simulators.toys.options` lists.
+        toys those that `facsim.simulators.toys.options` lists, for simulators with parameters those of
+        `facsim.simulators.parametric.write`, such as ``m=0.5``.
 
     Returns
     -------

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facsim.errors import DataError, SimulationError
-from facsim.events import Events
+from facsim.events import Events, concatenate
 from facsim.sampler import SHARD, as_conditions
 from facsim.schema import Block, Schema
+from facsim.sharding import column_names, in_order
 from facsim.simulators.parametric.space import Space
 
 __all__ = ["Calls", "ParametricSimulator", "require_calls"]
@@ -39,12 +42,15 @@ class Calls:
         Why, by index of the call.
     seconds : float, optional
         Wall time.
+    conditions : array (n, p + k), optional
+        Of all calls, those that failed too.
     """
 
     events: Events
     failed: NDArray[np.bool_]
     reasons: Mapping[int, str] = field(default_factory=dict)
     seconds: float = 0.0
+    conditions: Array | None = None
 
     def __len__(self) -> int:
         return len(self.failed)
@@ -63,6 +69,32 @@ class Calls:
             return ""
         counted = Counter(self.reasons.values()).most_common(3)
         return f"{int(self.failed.sum())} of {len(self)} calls failed: " + ", ".join(f"{n} {r}" for r, n in counted)
+
+    def region(self) -> str:
+        """Where calls failed: the range of every condition, such as ``m 0.9 to 1, c 3 to 20``; empty if none did."""
+        if self.conditions is None or not self.failed.any():
+            return ""
+        bad = self.conditions[self.failed]
+        columns = column_names(self.events.schema)
+        return ", ".join(f"{k} {v.min():g} to {v.max():g}" for k, v in zip(columns, bad.T, strict=True))
+
+    @classmethod
+    def join(cls, parts: Iterable[Calls]) -> Calls:
+        """All calls of several records of one simulator, in order."""
+        parts = list(parts)
+        reasons: dict[int, str] = {}
+        first = 0
+        for part in parts:
+            reasons |= {first + i: reason for i, reason in part.reasons.items()}
+            first += len(part)
+        known = [p.conditions for p in parts if p.conditions is not None]
+        return cls(
+            concatenate([p.events for p in parts]),
+            np.concatenate([p.failed for p in parts]),
+            reasons,
+            sum(p.seconds for p in parts),
+            np.concatenate(known) if len(known) == len(parts) else None,
+        )
 
 
 class ParametricSimulator(ABC):
@@ -87,6 +119,10 @@ class ParametricSimulator(ABC):
         Rough cost on one core, for budgets and messages.
     shard : int
         Calls per unit of work: shard i depends on (seed, i) and its conditions alone.
+    workers : int
+        Shards in work at once, in threads; the events do not depend on it.
+    given_ranges : mapping
+        From where ``facsim simulate`` draws what is given, by name of the block: ``{"energy": "1:100"}``.
 
     Examples
     --------
@@ -110,11 +146,15 @@ class ParametricSimulator(ABC):
     stochastic: bool = True
     seconds_per_call: float = 1e-6
     shard: int = SHARD
+    workers: int = 1
+    given_ranges: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def _simulate(self, conditions: Array, rng: np.random.Generator) -> NDArray[np.floating]:
         """Features (m, d) of m calls with conditions (m, p + k).
 
+        Draw every kind of random number from a stream of its own (``rng.spawn``), call after call: then the first of
+        many calls are those of few.
         A row that could not be simulated is NaN; a `SimulationError` fails the whole shard.
         """
 
@@ -138,19 +178,34 @@ class ParametricSimulator(ABC):
         DataError, RangeError
             If a point is outside the parameters' ranges, or not valid.
         """
+        begun = time.perf_counter()
+        parts = list(self.calls(conditions, seed=seed))
+        nothing = np.empty((0, sum(b.size for b in self.features)), np.float32)
+        none = np.empty((0, self.schema.condition_width))
+        empty = Calls(Events(nothing, none.astype(np.float32), self.schema), np.empty(0, bool), {}, 0.0, none)
+        joined = Calls.join(parts or [empty])
+        return replace(joined, seconds=time.perf_counter() - begun)
+
+    def calls(
+        self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], *, seed: int = 0, start: int = 0
+    ) -> Iterator[Calls]:
+        """Yield what `call` records from call `start` on, shard by shard and in order; parameters as there."""
         rows = self._rows(conditions, seed)
-        features, reasons, begun = [], {}, time.perf_counter()
-        for shard in range(-(-len(rows) // self.shard)):
-            part = rows[shard * self.shard : (shard + 1) * self.shard]
-            values, why = self._shard(part, seed, shard)
-            features.append(values)
-            reasons |= {shard * self.shard + i: reason for i, reason in why.items()}
-        failed = np.zeros(len(rows), bool)
-        failed[list(reasons)] = True
-        width = sum(b.size for b in self.features)
-        every = np.concatenate([*features, np.empty((0, width), np.float32)])
-        events = Events(every[~failed], rows[~failed].astype(np.float32), self.schema)
-        return Calls(events, failed, reasons, time.perf_counter() - begun)
+        shards = range(start // self.shard, -(-len(rows) // self.shard))
+
+        def work(shard: int) -> Calls:
+            begun, first = time.perf_counter(), shard * self.shard
+            part = rows[first : first + self.shard]
+            values, reasons = self._shard(part, seed, shard)
+            skip = max(start - first, 0)
+            failed = np.zeros(len(part), bool)
+            failed[list(reasons)] = True
+            good = ~failed & (np.arange(len(part)) >= skip) if reasons else slice(skip, None)
+            events = Events(values[good], part[good].astype(np.float32), self.schema)
+            reasons = {i - skip: reason for i, reason in reasons.items() if i >= skip}
+            return Calls(events, failed[skip:], reasons, time.perf_counter() - begun, part[skip:])
+
+        return in_order(work, shards, self.workers)
 
     def sample(self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], *, seed: int = 0) -> Events:
         """Events of `call`, all of them.
@@ -170,16 +225,19 @@ class ParametricSimulator(ABC):
         self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], *, seed: int = 0, start: int = 0
     ) -> Iterator[Events]:
         """Yield the events of ``sample(conditions, seed=seed)`` from event `start` on, shard by shard."""
-        rows = self._rows(conditions, seed)
-        for shard in range(start // self.shard, -(-len(rows) // self.shard)):
-            part = rows[shard * self.shard : (shard + 1) * self.shard]
-            values, why = self._shard(part, seed, shard)
-            if why:
-                row, reason = next(iter(why.items()))
-                msg = f"{self.name}: call {shard * self.shard + row} failed: {reason}"
+        done = start
+        for calls in self.calls(conditions, seed=seed, start=start):
+            if calls.failed.any():
+                row, reason = min(calls.reasons.items())
+                msg = f"{self.name}: call {done + row} failed: {reason}"
                 raise SimulationError(msg)
-            whole = Events(values, part.astype(np.float32), self.schema)
-            yield whole[max(start - shard * self.shard, 0) :]
+            done += len(calls)
+            yield calls.events
+
+    def settings(self) -> dict[str, Any]:
+        """What else decides the events: the constructor's arguments that are plain values, by name."""
+        given = {key: getattr(self, key, None) for key in inspect.signature(type(self)).parameters}
+        return {key: value for key, value in given.items() if isinstance(value, (bool, int, float, str))}
 
     def _shard(self, rows: Array, seed: int, shard: int) -> tuple[NDArray[np.float32], dict[int, str]]:
         """Features (m, d) of one shard, and why rows failed."""

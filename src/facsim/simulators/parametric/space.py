@@ -16,7 +16,8 @@ __all__ = ["Parameter", "Space"]
 
 Array = NDArray[np.float64]
 DRAWN = 0x7A12  # purpose of a random stream
-TRIES = 1000
+DRAW = 1024  # points drawn at once; part of what a seed means
+LEAST_TRIED, LEAST_VALID = 2**20, 1e-5  # a space is given up when fewer of so many points are valid
 
 
 @dataclass(frozen=True)
@@ -138,32 +139,58 @@ class Space:
         """The parameters as conditions of events."""
         return tuple(p.block for p in self)
 
-    def draw(self, n: int, seed: int, stream: int = 0) -> Array:
+    def draw(
+        self, n: int, seed: int, stream: int = 0, *, ranges: Mapping[str, tuple[float, float]] | None = None
+    ) -> Array:
         """Points (n, p) that are uniform in the valid region; the first of many are those of few.
+
+        They are numbers of single precision, as events keep them: what is valid here is valid there.
 
         Parameters
         ----------
         n, seed : int
         stream : int, optional
             Draws of different streams are independent.
+        ranges : mapping, optional
+            Narrower ranges by name; ``(0.5, 0.5)`` fixes a parameter.
 
         Raises
         ------
         DataError
-            If next to nothing of the box is valid.
+            If next to nothing of the box is valid, or a range names no parameter.
+        RangeError
+            If a range leaves the parameter's own.
         """
+        low, high = self._narrow(ranges or {})
         rng = np.random.default_rng([seed, stream, DRAWN])
-        found: list[Array] = []
-        for _ in range(TRIES):
-            if sum(map(len, found)) >= n:
-                break
-            points = self.from_unit(rng.random((1024, len(self))))
+        found, have, tried = [np.empty((0, len(self)))], 0, 0
+        while have < n:
+            if tried >= LEAST_TRIED and have < tried * LEAST_VALID:
+                msg = f"{have} of {tried} points of {self} are valid ({self.rule}): choose other ranges"
+                raise DataError(msg)
+            points = low + rng.random((DRAW, len(self))) * (high - low)
+            points = np.where(self.whole, np.rint(points), points).astype(np.float32).astype(np.float64)
+            points = np.clip(points, self.low, self.high)
             found.append(points[self.contains(points)])
-        points = np.concatenate([*found, np.empty((0, len(self)))])[:n]
-        if len(points) < n:
-            msg = f"{len(points)} of {TRIES * 1024} points of {self} are valid ({self.rule}): choose smaller ranges"
-            raise DataError(msg)
-        return points
+            have, tried = have + len(found[-1]), tried + DRAW
+        return np.concatenate(found)[:n]
+
+    def _narrow(self, ranges: Mapping[str, tuple[float, float]]) -> tuple[Array, Array]:
+        """Edges (p,) of the box to draw from; half a unit more on both sides of whole numbers."""
+        low, high = self.low, self.high
+        for name, (first, last) in ranges.items():
+            if name not in self.names:
+                msg = f"no parameter '{name}'; there are {list(self.names)}.{nearest(name, self.names)}"
+                raise DataError(msg)
+            column = self.names.index(name)
+            if not low[column] <= first <= last <= high[column]:
+                msg = f"{name} from {first:g} to {last:g}: must lie within {self.parameters[column]}"
+                raise RangeError(msg)
+            if self.whole[column] and (first % 1 or last % 1):
+                msg = f"{name} from {first:g} to {last:g}: it takes whole numbers only"
+                raise DataError(msg)
+            low[column], high[column] = first, last
+        return low - 0.5 * self.whole, high + 0.5 * self.whole
 
     def contains(self, theta: ArrayLike) -> NDArray[np.bool_]:
         """Which points (n, p) are inside the ranges, whole where they must be, and valid."""
@@ -172,8 +199,9 @@ class Space:
         inside &= ((points >= self.low) & (points <= self.high)).all(axis=1)
         inside &= (points[:, self.whole] % 1 == 0).all(axis=1)
         if self.valid is not None and inside.any():
-            inside[inside] = self.valid(points[inside])
-        return inside
+            inside[inside] = self.valid(points if inside.all() else points[inside])
+        found: NDArray[np.bool_] = inside
+        return found
 
     def check(self, theta: ArrayLike) -> Array:
         """Points as an array (n, p), all valid.

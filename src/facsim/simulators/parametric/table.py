@@ -1,0 +1,185 @@
+"""All simulators with parameters by name; a simulator's module is imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import facsim.io
+from facsim.errors import DataError, SimulationError, nearest
+from facsim.sampler import draw_conditions, parse_range
+from facsim.schema import Schema
+from facsim.simulators.parametric.base import ParametricSimulator
+
+__all__ = ["options", "parametric", "parametric_names", "write"]
+
+log = logging.getLogger(__name__)
+
+HERE = "facsim.simulators.parametric"
+CASES: dict[str, str] = {  # module below HERE : class
+    "lines": "lines:Lines",
+    "lines-noisy": "lines:NoisyLines",
+    "lines-poisson": "lines:PoissonLines",
+}
+
+
+def parametric_names() -> list[str]:
+    """Names of all simulators with parameters.
+
+    Examples
+    --------
+    >>> parametric_names()[:3]
+    ['lines', 'lines-noisy', 'lines-poisson']
+    """
+    return list(CASES)
+
+
+def options(name: str) -> dict[str, Any]:
+    """Options of a simulator with their defaults (its parameters are its `space`).
+
+    Examples
+    --------
+    >>> options("lines")
+    {'m_max': 1.0, 'shortest': 5, 'clip': False, 'width': 1}
+    """
+    return {key: p.default for key, p in inspect.signature(_class(name)).parameters.items()}
+
+
+def parametric(name: str, **settings: Any) -> ParametricSimulator:
+    """Make a simulator with parameters.
+
+    Parameters
+    ----------
+    name : str
+        See `parametric_names`.
+    **settings
+        See `options`; text (of a command line) is read as YAML.
+
+    Raises
+    ------
+    SimulationError
+        For an unknown name, with the nearest.
+    DataError
+        For an unknown option or an impossible value.
+
+    Examples
+    --------
+    >>> lines = parametric("lines", shortest=14)
+    >>> lines.sample(lines.space.draw(3, seed=0), seed=1)["image"].shape
+    (3, 28, 28)
+    """
+    import yaml
+
+    known, values = options(name), {}
+    for key, given in settings.items():
+        if key not in known:
+            msg = f"{name} has no option '{key}'; it has {list(known)}.{nearest(key, known)}"
+            raise DataError(msg)
+        value, default = (yaml.safe_load(given) if isinstance(given, str) else given), known[key]
+        if isinstance(default, float) and type(value) is int:
+            value = float(value)
+        if isinstance(default, (bool, int, float, str)) and type(value) is not type(default):
+            msg = f"{name}: {key}={given!r} must be of type {type(default).__name__}, such as {default}"
+            raise DataError(msg)
+        values[key] = value
+    return _class(name)(**values)
+
+
+def write(
+    name: str,
+    *,
+    n: int,
+    output: str | os.PathLike[str],
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    **settings: Any,
+) -> Path:
+    """Simulate `n` events, each at a point of parameter space of its own, into one file; returns its path.
+
+    Calls that fail are left out, with a warning in the log.
+
+    Parameters
+    ----------
+    name : str
+        See `parametric_names`.
+    n, seed : int
+    output : path
+        The suffix chooses the format. It appears only when it is complete.
+    progress : callable, optional
+        Called with (events done, n).
+    **settings
+        Options (see `options`), and what parameters are: ``m=0.5`` or ``m="-0.5:0.5"``; the others are drawn from the
+        whole space. What is given of every event besides parameters (an energy) is drawn likewise.
+
+    Raises
+    ------
+    DataError, RangeError
+        For an unknown setting or an impossible value.
+    SimulationError
+        If all calls fail.
+
+    Examples
+    --------
+    >>> write("lines", n=1000, output="lines.h5", m=0.5)  # doctest: +SKIP
+    """
+    if n < 1 or seed < 0:
+        msg = f"n={n}, seed={seed}: at least one event, and a seed of 0 or more, are needed"
+        raise DataError(msg)
+    known = options(name)
+    chosen = {key: value for key, value in settings.items() if key in known}
+    simulator = parametric(name, **chosen)
+    ranges = {key: value for key, value in settings.items() if key not in known}
+    conditions = _draw(simulator, n, seed, ranges)
+    attrs = {"simulator": name, "seed": seed, "ranges": {k: str(v) for k, v in ranges.items()}, **simulator.settings()}
+    done = 0
+    with facsim.io.create(output, simulator.schema, attrs=attrs) as writer:
+        for calls in simulator.calls(conditions, seed=seed):
+            writer.append(calls.events)
+            done += len(calls)
+            if calls.failed.any():
+                log.warning("%s: %s; they are left out", name, calls.summary())
+            if progress is not None:
+                progress(done, n)
+        if not len(writer):
+            msg = f"{name}: all {n} calls failed; the log says why"
+            raise SimulationError(msg)
+    return Path(output)
+
+
+def _draw(simulator: ParametricSimulator, n: int, seed: int, ranges: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+    """Conditions (n, p + k): parameters from the space, narrowed; then what is given of every event."""
+    parameters, given = list(simulator.space.names), [b.name for b in simulator.given]
+    for key in ranges:
+        if key not in parameters + given:
+            known = [*options(simulator.name), *parameters, *given]
+            msg = f"{simulator.name} has no option or parameter '{key}'; it has {known}.{nearest(key, known)}"
+            raise DataError(msg)
+    narrow = {}
+    for key in parameters:
+        if key in ranges:
+            low, high, law = parse_range(str(ranges[key]), positive=False)
+            if law == "log":
+                msg = f"{key}={ranges[key]}: parameters are drawn flat; write {low:g}:{high:g}"
+                raise DataError(msg)
+            narrow[key] = (low, high)
+    theta = simulator.space.draw(n, seed, ranges=narrow)
+    if not given:
+        return theta
+    wanted = {**simulator.given_ranges, **{key: ranges[key] for key in given if key in ranges}}
+    return np.concatenate([theta, draw_conditions(Schema((), simulator.given), wanted, n, seed)], axis=1)
+
+
+def _class(name: str) -> type[ParametricSimulator]:
+    if name not in CASES:
+        msg = f"unknown simulator with parameters '{name}'; there are {parametric_names()}.{nearest(name, CASES)}"
+        raise SimulationError(msg)
+    module, _, cls = CASES[name].partition(":")
+    found: type[ParametricSimulator] = getattr(importlib.import_module(f"{HERE}.{module}"), cls)
+    return found
