@@ -1,0 +1,111 @@
+"""What a tuning spends: calls of a simulator within a budget; what failed is dropped, and its region named."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facsim.errors import DataError, SimulationError
+from facsim.events import Events
+from facsim.schema import Schema
+from facsim.simulators.parametric import ParametricSimulator
+
+__all__ = ["Account", "observed", "region"]
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+
+
+class Account:
+    """A budget of calls of one simulator.
+
+    Parameters
+    ----------
+    simulator : ParametricSimulator
+    calls : int
+        Budget; failed calls count, too.
+    seed : int
+        Of all calls. The k-th request depends on (seed, k) alone.
+
+    Attributes
+    ----------
+    spent, failed : int
+        Calls so far, and how many of them gave nothing.
+
+    Examples
+    --------
+    >>> from facsim.simulators.parametric.table import parametric
+    >>> account = Account(parametric("two-moons"), calls=100, seed=1)
+    >>> len(account.call(account.simulator.space.draw(60, seed=2))), account.left
+    (60, 40)
+    """
+
+    def __init__(self, simulator: ParametricSimulator, calls: int, seed: int) -> None:
+        self.simulator, self.calls, self.seed = simulator, calls, seed
+        self.spent = self.failed = self._requests = 0
+
+    @property
+    def left(self) -> int:
+        """Calls that may still be made."""
+        return self.calls - self.spent
+
+    def call(self, theta: ArrayLike, given: ArrayLike | None = None) -> Events:
+        """Simulate one event per point (n, p), with what is given of each (n, k); events of the calls that worked.
+
+        Raises
+        ------
+        DataError
+            If the budget does not allow it.
+        SimulationError
+            If every call fails.
+        """
+        points = np.asarray(theta, np.float64)
+        if len(points) > self.left:
+            msg = f"{len(points)} calls of {self.simulator.name} asked for, {self.left} of {self.calls} are left"
+            raise DataError(msg)
+        rows = points if given is None else np.column_stack([points, np.asarray(given, np.float64)])
+        seed = int(np.random.SeedSequence([self.seed, self._requests, 0xCA11]).generate_state(1)[0])
+        calls = self.simulator.call(rows, seed=seed)
+        self._requests += 1
+        self.spent += len(points)
+        self.failed += int(calls.failed.sum())
+        if calls.failed.all():
+            msg = f"{self.simulator.name}: {calls.summary()} in {region(self.simulator, points)}; check the simulator"
+            raise SimulationError(msg)
+        if calls.failed.any():
+            where = region(self.simulator, points[calls.failed])
+            log.warning("%s: %s; left out, in the region %s", self.simulator.name, calls.summary(), where)
+        return calls.events
+
+
+def observed(simulator: ParametricSimulator, data: Events) -> Events:
+    """Data as a tuner takes them: the simulator's features, and as conditions what is given; parameters are not looked at.
+
+    Raises
+    ------
+    SchemaMismatch
+        If a block is missing or another one.
+    DataError
+        If there are no events, or a value is not finite.
+    """
+    wanted = Schema(simulator.features, simulator.given)
+    found = data.select(b.name for b in wanted.features)
+    columns = [np.r_[data.schema.columns(b.name)] for b in wanted.conditions]
+    conditions = data.conditions[:, np.concatenate(columns)] if columns else np.empty((len(data), 0), np.float32)
+    schema = Schema(found.schema.features, tuple(data.schema.block(b.name) for b in wanted.conditions))
+    wanted.require_same(schema, f"the data do not fit the simulator {simulator.name}")
+    if len(data) < 2:
+        msg = f"{len(data)} events are too few to tune {simulator.name} to; give at least 2"
+        raise DataError(msg)
+    return replace(found, conditions=conditions, schema=wanted).check("data")
+
+
+def region(simulator: ParametricSimulator, theta: ArrayLike) -> str:
+    """Range of points (n, p) in every parameter, for messages."""
+    points = np.asarray(theta, np.float64)
+    spans = zip(simulator.space, points.min(axis=0), points.max(axis=0), strict=True)
+    return ", ".join(f"{p.name} {a:.4g} to {b:.4g}" + (f" {p.unit}" if p.unit else "") for p, a, b in spans)
