@@ -41,6 +41,7 @@ PARTS = [
     (GENERATORS, {"kind": "dcgan", "channels": 4}, SMALL),
     (GENERATORS, {"kind": "dcgan", "channels": 4, "norm": "virtual", "conditioning": "film"}, SMALL),
     (GENERATORS, {"kind": "dcgan", "channels": 4, "norm": "layer", "conditioning": "hadamard"}, image(28, 8)),
+    (GENERATORS, {"kind": "emulator", "channels": 4}, SMALL),
     (GENERATORS, {"kind": "progressive", "channels": 4}, SMALL),
     (GENERATORS, {"kind": "jet-dcgan"}, JET),
     (GENERATORS, {"kind": "lagan"}, JET),
@@ -55,6 +56,8 @@ PARTS = [
     (CRITICS, {"kind": "dcgan", "channels": 4}, SMALL),
     (CRITICS, {"kind": "dcgan", "channels": 4, "norm": "virtual", "minibatch": {}}, SMALL),
     (CRITICS, {"kind": "dcgan", "channels": 4, "norm": "none", "spectral": True}, image(28, 8)),
+    (CRITICS, {"kind": "siamese", "channels": 4, "dropout": 0.0}, SMALL),
+    (CRITICS, {"kind": "siamese", "channels": 4, "dropout": 0.0, "spectral": False}, image(28, 8)),
     (CRITICS, {"kind": "progressive", "channels": 4}, SMALL),
     (CRITICS, {"kind": "jet-dcgan"}, JET),
     (CRITICS, {"kind": "lagan"}, JET),
@@ -79,14 +82,15 @@ def made(registry, settings, layout, seed=0):
     part = registry.parse(settings)
     part.check(layout)
     torch.manual_seed(seed)
-    net = part.build(layout)
+    pack = 2 if getattr(part, "paired", False) else 1
+    net = part.build(layout) if pack == 1 else part.build(layout, pack)
     if hasattr(net, "grow"):
         net.grow(10**9)
-    width = part.latent(layout) if registry is GENERATORS else layout.width
+    width = part.latent(layout) if registry is GENERATORS else layout.width * pack
     x = torch.randn(5, width)
     if registry is CRITICS and "energy" in {b.kind for b in layout.schema.features}:
         x = x.relu()
-    return part, net, x, contexts(layout, 5)
+    return part, net, x, contexts(layout, 5).repeat(1, pack)
 
 
 def numbers(*nets: nn.Module) -> int:

@@ -29,6 +29,13 @@ def pictures(n, side, seed=0):
     return Events(100 * pixels, rng.integers(0, 2, (n, 1)), schema)
 
 
+def pairs(n, seed=0):
+    """Two pictures for every point of parameters."""
+    theta = np.random.default_rng(seed).choice([1.0, 2.0, 3.0], (n // 2, 1)).repeat(2, axis=0)
+    schema = Schema((Block("image", (9, 8)),), (Block("scale"),))
+    return Events(theta * np.random.default_rng(seed).random((n, 72)), theta, schema)
+
+
 def columns(n, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.integers(-3, 4, (n, 1)) / 2
@@ -56,11 +63,16 @@ MADE_FOR = {
     "dcgan": lambda n: pictures(n, 8),
     "acgan": lambda n: pictures(n, 8),
     "progressive-gan": lambda n: pictures(n, 16),
+    "magan": pairs,
     "calogan": showers,
     "calogan+": showers,
 }
 GANS = [name for name in recipes.names() if recipes.load(name).family == "gan"]
-SMALL = {"calogan": {"model.generator.noise": 8}, "lagan": {"model.generator.noise": 8}}
+SMALL = {
+    "calogan": {"model.generator.noise": 8},
+    "lagan": {"model.generator.noise": 8},
+    "magan": {"model.generator.channels": 4, "model.critic.channels": 4},
+}
 
 
 def settings(name, **changes):

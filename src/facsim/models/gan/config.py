@@ -127,6 +127,11 @@ def contradictions(config: GANConfig) -> list[str]:
     single = [a.kind for a in config.auxiliaries if a.kind in {"classifier", "regressor", "feature-matching"}]
     if schedule.pack > 1 and single:
         found.append(f"auxiliary '{single[0]}' asks about single events, schedule.pack shows several: set pack to 1")
+    if critic.paired and schedule.pack != 2:
+        found.append(
+            f"critic '{critic.kind}' judges pairs: set schedule.pack and training.group to 2 (schedule.pack is "
+            f"{schedule.pack})"
+        )
     if schedule.unroll and without:
         found.append("without a critic there is nothing to unroll: set schedule.unroll to 0")
     if schedule.unroll and objective.fakes > 1:

@@ -15,6 +15,7 @@ from facsim.errors import RecipeError, WeightError
 from facsim.events import Events
 from facsim.models.base import Batch, Surrogate, register
 from facsim.models.draw import Draw
+from facsim.models.gan.companions import beside, require_pairs
 from facsim.models.gan.config import GANConfig
 from facsim.models.gan.critic import Critic
 from facsim.models.gan.game import Game
@@ -75,7 +76,7 @@ class GAN(Surrogate):
         judged = replace(self.layout, width=self.layout.width + more)
         config.critic.check(judged)
         asks = {a.kind for a in config.auxiliaries} & {"classifier", "regressor"}
-        if schema.conditions and config.critic.conditioning == "none" and not asks:
+        if schema.conditions and config.critic.conditioning == "none" and not (asks or config.critic.paired):
             msg = (
                 "nobody tells the critic the conditions, nor asks it for them, so the generator would not learn them: "
                 "set critic.conditioning to 'projection' or 'concat', or add auxiliary 'classifier' or 'regressor'"
@@ -201,6 +202,8 @@ class GAN(Surrogate):
             if module is not None and hasattr(module, "grow"):
                 module.grow(step)  # type: ignore[operator]
         conditions, weights = batch.conditions[:rows], batch.weights[:rows]
+        if self.config.critic.paired:
+            require_pairs(conditions, self.config.critic.kind)
         exact = self.transform.exact
         code = type(batch.code)(batch.code.low[:rows], batch.code.high[:rows])
         return Game(
@@ -277,6 +280,8 @@ class GAN(Surrogate):
                 for _ in range(self.config.objective.fakes)
             ]
         samples = [cast("Tensor", game.real), *fakes]
+        if self.config.critic.paired:
+            samples = [samples[0], *(beside(samples[0], fake, game.draw) for fake in fakes)]
         for auxiliary in self.config.auxiliaries:
             samples = [auxiliary.disturb(x, game.draw, game.step) for x in samples]
         return samples[0], samples[1:]

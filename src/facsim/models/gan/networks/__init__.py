@@ -12,6 +12,7 @@ from facsim.models.gan.networks.mlp import MLPCritic, MLPGenerator, NoCritic
 from facsim.models.gan.networks.progressive import ProgressiveCritic, ProgressiveGenerator
 from facsim.models.gan.networks.residual import ResidualGenerator
 from facsim.models.gan.networks.residual_mlp import ResidualMLPCritic, ResidualMLPGenerator
+from facsim.models.gan.networks.siamese import EmulatorGenerator, SiameseCritic
 
 __all__ = [
     "CRITICS",
@@ -22,6 +23,7 @@ __all__ = [
     "CriticPart",
     "DCGANCritic",
     "DCGANGenerator",
+    "EmulatorGenerator",
     "FCNCritic",
     "FCNGenerator",
     "GeneratorPart",
@@ -38,4 +40,5 @@ __all__ = [
     "ResidualGenerator",
     "ResidualMLPCritic",
     "ResidualMLPGenerator",
+    "SiameseCritic",
 ]

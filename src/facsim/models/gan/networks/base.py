@@ -50,6 +50,8 @@ class CriticPart(Part):
 
     scores_itself: ClassVar[bool] = False
     """The body's output is the score, and no head is put on; bodies carry the attribute, too."""
+    paired: ClassVar[bool] = False
+    """It judges two events of the same conditions: a true one beside a generated one are taken for generated."""
 
     conditioning: Literal["concat", "projection", "none"] = "concat"
     """Where the critic is told the conditions: in its body; in its head, where they meet the features (Miyato and
