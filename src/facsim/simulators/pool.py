@@ -116,8 +116,9 @@ class Pool:
         for number in range(self._workers):
             if (job := next(todo, None)) is None:
                 break
-            self._start(number)
-            self._send(number, self._hello)
+            if number == len(self._processes):  # they stay for the next run of the pool
+                self._start(number)
+                self._send(number, self._hello)
             self._assign(number, job, running)
         while running:
             number, message = self._messages.get()
