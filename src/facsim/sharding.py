@@ -206,7 +206,7 @@ def run_shards(
 
 
 def in_order(work: Callable[[int], T], shards: range, threads: int) -> Iterator[T]:
-    """Yield ``work(shard)`` for every shard, in order, with at most `threads` + 1 ahead; in threads if there are several.
+    """Yield ``work(shard)`` for every shard, in order; several threads work ahead by at most `threads` + 1.
 
     Examples
     --------

@@ -27,6 +27,12 @@ CASES: dict[str, str] = {  # module below HERE : class
     "lines": "lines:Lines",
     "lines-noisy": "lines:NoisyLines",
     "lines-poisson": "lines:PoissonLines",
+    "tracks": "tracks:Tracks",
+    "two-moons": "two_moons:TwoMoons",
+    "slcp": "slcp:SLCP",
+    "gaussian-linear": "gaussian_linear:GaussianLinear",
+    "gaussian-linear-uniform": "gaussian_linear:GaussianLinearUniform",
+    "pythia-tune": "pythia_tune:PythiaTune",
 }
 
 
