@@ -33,6 +33,7 @@ CASES: dict[str, str] = {  # module below HERE : class
     "gaussian-linear": "gaussian_linear:GaussianLinear",
     "gaussian-linear-uniform": "gaussian_linear:GaussianLinearUniform",
     "pythia-tune": "pythia_tune:PythiaTune",
+    "light": "light:Light",
 }
 
 

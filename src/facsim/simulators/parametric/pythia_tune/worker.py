@@ -1,4 +1,4 @@
-"""One process that holds Pythia for e+e-: ``python -m ...pythia_tune.worker``, for a `facsim.simulators.pool.Pool`."""
+"""One process that holds Pythia for e+e-, for a `facsim.simulators.pool.Pool`."""
 
 from __future__ import annotations
 
