@@ -34,6 +34,7 @@ CASES: dict[str, str] = {  # module below HERE : class
     "gaussian-linear-uniform": "gaussian_linear:GaussianLinearUniform",
     "pythia-tune": "pythia_tune:PythiaTune",
     "light": "light:Light",
+    "plates": "plates:Plates",
 }
 
 
