@@ -1,0 +1,375 @@
+"""The population of parameters behind data: of all that give the data, the one of largest entropy."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from facsim.errors import DataError, WeightError
+from facsim.events import Events
+from facsim.models import Surrogate
+from facsim.schema import Schema
+from facsim.simulators.parametric import ParametricSimulator, require_calls
+from facsim.tuning.calls import Account, observed
+from facsim.tuning.energy import EnergyGenerator
+from facsim.tuning.population.entropy import entropy
+from facsim.tuning.population.generator import Frontier
+from facsim.tuning.population.reweight import refine
+from facsim.tuning.population.slices import Slices
+from facsim.tuning.population.spread import Game, Spread
+from facsim.tuning.population.view import View, ViewKind
+from facsim.tuning.pushforward import pushforward
+from facsim.tuning.result import Tuned, central_point
+
+__all__ = ["SourceSettings", "tune_source"]
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+
+LEAST = 300  # calls
+FREE = 20_000  # events of an emulator, which cost no call, to make the view from
+MENDED = 0.95  # effective share of points, above which a refinement is but noise
+FEWEST = 100  # points that a refinement must leave
+WIDER = 0.08  # spread by which the second round's points are moved, in units of the box
+
+
+class SourceSettings(BaseModel):
+    """Settings of `tune_source`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    space: ViewKind = "auto"
+    """What is compared: ``features``, or a network's ``summary`` of them (images); ``auto`` chooses by their number."""
+    entropy: float | None = Field(default=None, ge=0, lt=1)
+    """Final weight of the entropy against the logarithm of the distance (the publication takes 0.35). By default it is
+    adapted until the distance is what a sample of the data's own law would have."""
+    rounds: int = Field(default=2, ge=1)
+    """Of calls for the emulator: the first over the whole space, later ones where the population is."""
+    refine: bool = True
+    """Accept points at last by how well the real simulator's events at them fit the data, where that is needed."""
+    ensemble: int = Field(default=3, ge=1)
+    """Populations that are trained from different seeds, and pooled."""
+    steps: int = Field(default=1200, ge=10)
+    """Of each population's network."""
+    batch: int = Field(default=512, ge=32)
+    """Points per step."""
+    rate: float = Field(default=2e-3, gt=0)
+    """Learning rate."""
+    directions: int = Field(default=128, ge=1)
+    """Along which data and events are compared; an eighth of them at a step, but at least 16."""
+    emulator_steps: int = Field(default=1500, ge=10)
+    """Of the emulator, per round."""
+    summary_steps: int = Field(default=1500, ge=10)
+    """Of the network that reads parameters from events."""
+    samples: int = Field(default=5000, ge=1)
+    """Points of the answer."""
+    tested: int = Field(default=2000, ge=0)
+    """Most calls for the last test."""
+
+
+def tune_source(
+    simulator: ParametricSimulator,
+    data: Events,
+    *,
+    calls: int,
+    seed: int = 0,
+    settings: SourceSettings | None = None,
+    emulator: Surrogate | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tuned:
+    r"""Estimate the population of parameters from which data come.
+
+    .. math:: \min_q \; (1 - \lambda) \ln D\Big(\int p(x|\theta) q(\theta) d\theta, \; p_{data}\Big) - \lambda H(q)
+
+    with the sliced Wasserstein distance D, through an emulator of p(x|theta), and the entropy H. lambda starts near one
+    and is adapted such that D becomes its statistical floor: among all populations that cannot be told from the data's,
+    the widest.
+
+    Parameters
+    ----------
+    simulator : ParametricSimulator
+    data : Events
+        Features of the simulator (and what is given); weights may be negative, if nothing is given.
+    calls : int
+        Budget of the simulator, at least 300; emulator, refinement and the last test share it.
+    seed : int, optional
+    settings : SourceSettings, optional
+    emulator : Surrogate, optional
+        Of the simulator's events given parameters, differentiable; by default one of what is compared is trained from
+        half of the calls or more (`EnergyGenerator`).
+    progress : callable, optional
+        Called with (steps done, steps in all).
+
+    Returns
+    -------
+    Tuned
+        ``kind="population"``; its width is that of the population, no uncertainty. ``details``: ``pushforward`` (see
+        `facsim.tuning.pushforward`; through the real simulator), ``members`` (median of each member of the ensemble),
+        ``entropy`` in nats against a uniform law on the box, ``reached`` (distance over its floor through the
+        emulator: clearly above 1 says that no population gives the data), ``kept`` (effective share of points after
+        the refinement, which is made if it is below 0.95), ``invalid`` (share of points that the simulator's rule of validity refused).
+
+    Raises
+    ------
+    DataError
+        If the budget is too small, or the data or the emulator do not fit.
+    WeightError
+        For negative weights where something is given.
+
+    Notes
+    -----
+    Vetter et al., arXiv:2402.07808 (Sourcerer). Ours: the adapted lambda, the starting point, calls in rounds, and the
+    refinement, which is one step of expectation maximisation with the real simulator: it removes what is left of the
+    emulator's error, and does not change directions that events know nothing of.
+
+    Examples
+    --------
+    >>> from facsim.simulators.parametric.table import parametric
+    >>> simulator = parametric("gaussian-linear-uniform")
+    >>> truth = simulator.sample(np.full((500, 10), 0.3), seed=1)
+    >>> tune_source(simulator, truth, calls=4000).estimate  # doctest: +SKIP
+    """
+    require_calls(calls, LEAST, "the population of largest entropy")
+    chosen = settings or SourceSettings()
+    begun = time.perf_counter()
+    data = _weighable(simulator, observed(simulator, data))
+    account, space = Account(simulator, calls, seed), simulator.space
+    plan = _Plan.of(calls, len(data), chosen, trained=emulator is None)
+    tick = _ticks(chosen, plan, progress)
+    place = np.random.default_rng([seed, 0x50C5])
+    given = _given(data, place)
+
+    def simulated(points: Array) -> Events:
+        rows = given[place.integers(len(given), size=len(points))] if simulator.given else None
+        return account.call(points, rows)
+
+    frontier = Frontier(space, seed) if space.valid is not None else None
+    if emulator is None:
+        copy: _Copy = _Trained(simulator, data.schema, simulated(space.draw(plan.rounds[0], seed)), chosen, seed, tick)
+    else:
+        copy = _Given(simulator, data.schema, emulator, given, chosen, seed, tick)
+    slices = Slices(copy.view.array(data), data.weights, points=chosen.batch, directions=chosen.directions, seed=seed)
+
+    def spread(number: int) -> Spread:
+        game = Game(space, copy, slices, slices.floor + copy.misfit, torch.from_numpy(given), frontier)
+        return game.play(
+            steps=chosen.steps,
+            batch=chosen.batch,
+            rate=chosen.rate,
+            seed=seed + 7919 * number,
+            weight=chosen.entropy,
+            tick=tick,
+        )
+
+    for number, n in enumerate(plan.rounds[1:], 1):
+        near = spread(-number).generator.draw(space, n, seed + number)
+        moved = space.from_unit(space.to_unit(near) + WIDER * place.standard_normal(near.shape))
+        copy.learn(simulated(moved[space.contains(moved)]), seed + number)
+
+    found = [spread(number) for number in range(chosen.ensemble)]
+    members = [f.generator.draw(space, max(chosen.samples, plan.refine), seed + i) for i, f in enumerate(found)]
+    pool = np.concatenate(members)
+    if len(pool) < 2:
+        msg = f"next to no point of the population is valid ({space.rule}): raise steps, or --calls"
+        raise DataError(msg)
+    pool = pool[place.permutation(len(pool))]
+    details: dict[str, Any] = {
+        "members": [np.median(m, axis=0).tolist() for m in members if len(m)],
+        "reached": float(np.mean([f.reached for f in found])),
+        "weight_of_entropy": float(np.mean([f.weight for f in found])),
+        "invalid": float(np.mean([f.invalid for f in found])),
+        "emulator_misfit": copy.misfit,
+        "floor": slices.floor,
+    }
+    points = pool[: chosen.samples]
+    if plan.refine:
+        events = simulated(pool[: plan.refine])
+        near, seen = events.conditions[:, : len(space)].astype(np.float64), copy.view.array(_bare(events, data.schema))
+        accepted, details["kept"] = refine(near, seen, copy.view.array(data), data.weights, seed=seed)
+        if details["kept"] < MENDED and len(accepted) >= FEWEST:
+            points = space.from_unit(space.to_unit(accepted))[: chosen.samples]
+    with torch.no_grad():
+        some = torch.from_numpy(space.to_unit(points[:2000]))
+        details["entropy"] = entropy(some).item() if len(some) > 3 else None
+    if plan.test:
+        events = simulated(points[: plan.test])  # no point twice: a classifier would know its events again
+        details["pushforward"] = pushforward(data, _bare(events, data.schema), view=copy.view.array, seed=seed)
+    return Tuned(
+        method="source",
+        kind="population",
+        space=space,
+        samples=points,
+        estimate=central_point(points, space),
+        calls=account.spent,
+        failed=account.failed,
+        seconds=time.perf_counter() - begun,
+        label="largest entropy",
+        details=details,
+    )
+
+
+class _Plan(NamedTuple):
+    """How the budget is shared out: rounds of the emulator, refinement, last test."""
+
+    rounds: tuple[int, ...]
+    refine: int
+    test: int
+
+    @classmethod
+    def of(cls, calls: int, events: int, settings: SourceSettings, *, trained: bool) -> _Plan:
+        test = min(events, settings.tested, calls // (8 if trained else 2))
+        refine = min(calls // 5 if trained else calls - test, 8 * LEAST + settings.samples) if settings.refine else 0
+        if not trained:
+            return cls((), refine, test)
+        rest, later = calls - test - refine, settings.rounds - 1
+        each = rest * 2 // 5 // later if later else 0
+        return cls((rest - later * each, *[each] * later), refine, test)
+
+
+class _Copy:
+    """What takes the simulator's place: parameters in, columns of the view out."""
+
+    view: View
+    misfit: float = 0.0
+
+    def __call__(self, unit: Tensor, given: Tensor, noise: torch.Generator) -> Tensor:
+        raise NotImplementedError
+
+    def learn(self, events: Events, seed: int) -> None:
+        """Go on with more events of the simulator."""
+
+
+class _Trained(_Copy):
+    """An emulator of the view's columns alone, trained here."""
+
+    def __init__(
+        self,
+        simulator: ParametricSimulator,
+        schema: Schema,
+        events: Events,
+        settings: SourceSettings,
+        seed: int,
+        tick: Callable[[], None],
+    ) -> None:
+        self.space, self.schema, self.settings, self.tick = simulator.space, schema, settings, tick
+        self.view = View(schema, len(self.space), settings.space, seed)
+        self.view.fit(_bare(events, schema), self._unit(events), steps=settings.summary_steps, seed=seed, tick=tick)
+        k = schema.condition_width
+        self.model = EnergyGenerator(len(self.space) + k, self.view.width - k, seed=seed)
+        self.known: list[Events] = []
+        self.learn(events, seed)
+
+    def learn(self, events: Events, seed: int) -> None:
+        """Train on these events and all before."""
+        self.known.append(events)
+        parts = [
+            (np.column_stack([self._unit(e), self._given(e)]), self.view.array(_bare(e, self.schema)))
+            for e in self.known
+        ]
+        inputs, columns = (np.concatenate(p) for p in zip(*parts, strict=True))
+        own = columns[:, : self.model.outputs]
+        self.model.fit(inputs, own, steps=self.settings.emulator_steps, seed=seed, tick=self.tick)
+        self.misfit = _misfit(self, parts[-1][0], parts[-1][1], len(self.space), seed)
+
+    def __call__(self, unit: Tensor, given: Tensor, noise: torch.Generator) -> Tensor:
+        drawn = self.model(torch.cat([unit, given], 1), torch.randn(len(unit), self.model.latent, generator=noise))
+        own = self.model.outputs
+        return torch.cat([drawn, (given - self.view.middle[own:]) / self.view.scale[own:]], 1)
+
+    def _unit(self, events: Events) -> Array:
+        return self.space.to_unit(events.conditions[:, : len(self.space)])
+
+    def _given(self, events: Events) -> NDArray[np.float32]:
+        return events.conditions[:, len(self.space) :]
+
+
+class _Given(_Copy):
+    """A surrogate of the user's, seen through the view."""
+
+    def __init__(
+        self,
+        simulator: ParametricSimulator,
+        schema: Schema,
+        emulator: Surrogate,
+        given: NDArray[np.float32],
+        settings: SourceSettings,
+        seed: int,
+        tick: Callable[[], None],
+    ) -> None:
+        emulator.schema.require_same(simulator.schema, f"the emulator is not one of {simulator.name}")
+        self.emulator, space = emulator.eval(), simulator.space
+        low = space.from_unit(np.zeros((1, len(space)))) - 0.5 * space.whole
+        self.low = torch.from_numpy(low).float()
+        self.span = torch.from_numpy(space.high + 0.5 * space.whole - low).float()
+        self.view = View(schema, len(space), settings.space, seed)
+        points = space.draw(FREE, seed)
+        rows = given[np.random.default_rng([seed, 0x61]).integers(len(given), size=FREE)]
+        events = emulator.sample(np.column_stack([points, rows]).astype(np.float32), seed=seed)
+        self.view.fit(_bare(events, schema), space.to_unit(points), steps=settings.summary_steps, seed=seed, tick=tick)
+
+    def __call__(self, unit: Tensor, given: Tensor, noise: torch.Generator) -> Tensor:
+        conditions = torch.cat([self.low + unit * self.span, given], 1)
+        drawn = self.emulator(conditions, torch.randn(len(unit), self.emulator.latent, generator=noise))
+        seen: Tensor = self.view(drawn, given)
+        return seen
+
+
+def _misfit(copy: _Copy, inputs: Array, columns: Array, parameters: int, seed: int) -> float:
+    """Distance of emulated to simulated columns at the same points, beyond what two samples have."""
+    rows = slice(0, 4096)
+    noise = torch.Generator().manual_seed(seed)
+    both = torch.from_numpy(inputs[rows]).float()
+    unit, given = both[:, :parameters], both[:, parameters:]
+    slices = Slices(columns[rows], None, points=len(unit), directions=64, seed=seed)
+    with torch.no_grad():
+        distance = float(slices(copy(unit, given, noise)))
+    return max(distance - slices.floor, 0.0)
+
+
+def _bare(events: Events, schema: Schema) -> Events:
+    """Simulated events without their parameters: features, and what is given."""
+    k = schema.condition_width
+    return Events(events.features, events.conditions[:, events.conditions.shape[1] - k :], schema)
+
+
+def _weighable(simulator: ParametricSimulator, data: Events) -> Events:
+    if simulator.given and data.weights is not None and (data.weights < 0).any():
+        msg = (
+            f"{int((data.weights < 0).sum())} negative weights, while {[b.name for b in simulator.given]} are given of "
+            "every event: put facsim.training.sweights.class_probabilities(data) in their place"
+        )
+        raise WeightError(msg)
+    return data
+
+
+def _given(data: Events, place: np.random.Generator) -> NDArray[np.float32]:
+    """What is given of the data's events, each as often as its weight says."""
+    if data.weights is None or not data.schema.condition_width:
+        return data.conditions
+    share = data.weights / data.weights.sum()
+    return data.conditions[place.choice(len(data), size=max(len(data), 4096), p=share)]
+
+
+def _ticks(settings: SourceSettings, plan: _Plan, progress: Callable[[int, int], None] | None) -> Callable[[], None]:
+    """A counter of all training steps; `progress` hears every tenth."""
+    rounds = len(plan.rounds)
+    total = settings.summary_steps + 2 * rounds * settings.emulator_steps
+    total += (max(rounds - 1, 0) + settings.ensemble) * settings.steps
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        if progress and (done % 10 == 0 or done == total):
+            progress(done, total)
+
+    return tick
