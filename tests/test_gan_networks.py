@@ -42,6 +42,7 @@ PARTS = [
     (GENERATORS, {"kind": "dcgan", "channels": 4, "norm": "virtual", "conditioning": "film"}, SMALL),
     (GENERATORS, {"kind": "dcgan", "channels": 4, "norm": "layer", "conditioning": "hadamard"}, image(28, 8)),
     (GENERATORS, {"kind": "emulator", "channels": 4}, SMALL),
+    (GENERATORS, {"kind": "coordinates", "hidden": 8}, SMALL),
     (GENERATORS, {"kind": "progressive", "channels": 4}, SMALL),
     (GENERATORS, {"kind": "jet-dcgan"}, JET),
     (GENERATORS, {"kind": "lagan"}, JET),

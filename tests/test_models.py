@@ -17,6 +17,7 @@ SMALL = {
         "generator": {"kind": "residual", "hidden": 32, "blocks": 1, "noise": 4},
         "critic": {"kind": "mlp", "hidden": 32, "layers": 2},
     },
+    "regression": {"net": {"kind": "mlp", "hidden": 32}},
 }
 
 

@@ -4,6 +4,7 @@ from facsim.models.base import Batch, ModelConfig, Surrogate, families, family, 
 from facsim.models.draw import Draw
 from facsim.models.gan import GAN, GANConfig
 from facsim.models.matching import FlowMatching, FlowMatchingConfig
+from facsim.models.regression import Regression, RegressionConfig
 
 __all__ = [
     "GAN",
@@ -13,6 +14,8 @@ __all__ = [
     "FlowMatchingConfig",
     "GANConfig",
     "ModelConfig",
+    "Regression",
+    "RegressionConfig",
     "Surrogate",
     "families",
     "family",

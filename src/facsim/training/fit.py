@@ -230,7 +230,7 @@ def _claim(folder: Path, record: dict[str, Any], *, resume: bool) -> None:
     known = json.loads(file.read_text(encoding="utf-8"))
     new = json.loads(json.dumps(record))
     # A setting that came after the run had its default then.
-    known["training"] = json.loads(TrainingSettings().model_dump_json()) | known.get("training", {})
+    known["training"] = json.loads(TrainingSettings.model_validate({}).model_dump_json()) | known.get("training", {})
     for group in ("family", "config", "training", "data"):
         if known.get(group) != new[group]:
             keys = [group]

@@ -5,6 +5,7 @@ from facsim.models.gan.networks.base import CRITICS, GENERATORS, CriticPart, Gen
 from facsim.models.gan.networks.baselines import FCNCritic, FCNGenerator, JetDCGANCritic, JetDCGANGenerator
 from facsim.models.gan.networks.calogan import CaloGANGenerator
 from facsim.models.gan.networks.calogan_critic import CaloGANCritic
+from facsim.models.gan.networks.coordinates import CoordinatesGenerator
 from facsim.models.gan.networks.dcgan import DCGANCritic, DCGANGenerator
 from facsim.models.gan.networks.lagan import LAGANCritic, LAGANGenerator
 from facsim.models.gan.networks.layers import LayersCritic
@@ -20,6 +21,7 @@ __all__ = [
     "AutoencoderCritic",
     "CaloGANCritic",
     "CaloGANGenerator",
+    "CoordinatesGenerator",
     "CriticPart",
     "DCGANCritic",
     "DCGANGenerator",

@@ -71,7 +71,8 @@ class _Emulator(nn.Module):
     def forward(self, noise: Tensor, context: Tensor) -> Tensor:
         """Pixels (n, H * W)."""
         x = self.layers(self.dense(torch.cat([context, noise], 1)).view(-1, *self.first))
-        return x[:, 0, : self.size[0], : self.size[1]].flatten(1)
+        pixels: Tensor = x[:, 0, : self.size[0], : self.size[1]].flatten(1)
+        return pixels
 
 
 @CRITICS.register("siamese")
