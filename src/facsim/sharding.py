@@ -205,8 +205,12 @@ def run_shards(
     return in_order(work, range(start // SHARD, -(-n // SHARD)) if start < n else range(0), threads)
 
 
-def in_order(work: Callable[[int], T], shards: range, threads: int) -> Iterator[T]:
+def in_order(
+    work: Callable[[int], T], shards: range, threads: int, stop: Callable[[], None] = lambda: None
+) -> Iterator[T]:
     """Yield ``work(shard)`` for every shard, in order; several threads work ahead by at most `threads` + 1.
+
+    `stop` is called if the iteration is left early, before the shards in work are waited for.
 
     Examples
     --------
@@ -215,10 +219,10 @@ def in_order(work: Callable[[int], T], shards: range, threads: int) -> Iterator[
     """
     if min(threads, len(shards)) <= 1:
         return map(work, shards)
-    return _pooled(work, shards, threads)
+    return _pooled(work, shards, threads, stop)
 
 
-def _pooled(work: Callable[[int], T], shards: range, threads: int) -> Iterator[T]:
+def _pooled(work: Callable[[int], T], shards: range, threads: int, stop: Callable[[], None]) -> Iterator[T]:
     pool = ThreadPoolExecutor(min(threads, len(shards)), thread_name_prefix="facsim")
     pending: deque[Future[T]] = deque()
     try:
@@ -228,6 +232,10 @@ def _pooled(work: Callable[[int], T], shards: range, threads: int) -> Iterator[T
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -138,8 +138,8 @@ class ParametricSimulator(ABC):
     (3,)
     """
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
+    name: str
+    summary: str = ""
     space: Space
     features: tuple[Block, ...]
     given: tuple[Block, ...] = ()
@@ -191,6 +191,7 @@ class ParametricSimulator(ABC):
     ) -> Iterator[Calls]:
         """Yield what `call` records from call `start` on, shard by shard and in order; parameters as there."""
         rows = self._rows(conditions, seed)
+        self._start()
         shards = range(start // self.shard, -(-len(rows) // self.shard))
 
         def work(shard: int) -> Calls:
@@ -205,7 +206,7 @@ class ParametricSimulator(ABC):
             reasons = {i - skip: reason for i, reason in reasons.items() if i >= skip}
             return Calls(events, failed[skip:], reasons, time.perf_counter() - begun, part[skip:])
 
-        return in_order(work, shards, self.workers)
+        return in_order(work, shards, self.workers, self._stop)
 
     def sample(self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], *, seed: int = 0) -> Events:
         """Events of `call`, all of them.
@@ -251,6 +252,12 @@ class ParametricSimulator(ABC):
             raise DataError(msg)
         bad = ~np.isfinite(values).all(axis=1)
         return values, dict.fromkeys(np.flatnonzero(bad).tolist(), NOT_A_NUMBER)
+
+    def _start(self) -> None:  # noqa: B027 - most have nothing to prepare
+        """Prepare for calls, after a `_stop` too."""
+
+    def _stop(self) -> None:  # noqa: B027 - most have nothing to end
+        """End what `_simulate` waits for in other threads, when nobody wants the answer any more."""
 
     def _rows(self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], seed: int) -> Array:
         """Checked conditions in double precision; whole and border values survive the way through float32."""

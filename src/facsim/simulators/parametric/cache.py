@@ -1,0 +1,179 @@
+"""Every call of a simulator, kept on disk and never made twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facsim.errors import DataError
+from facsim.events import Events
+from facsim.files import atomic, write_json
+from facsim.schema import Schema
+from facsim.simulators.parametric.base import Calls, ParametricSimulator
+
+__all__ = ["Cached"]
+
+Array = NDArray[np.float64]
+Place = tuple[int, int, int, bytes]  # seed, shard, row, point
+
+log = logging.getLogger(__name__)
+
+
+class Cached(ParametricSimulator):
+    """A simulator whose calls are kept in a folder: asked again with the same points and seed, they come from disk.
+
+    One file per shard, complete or not there at all; nothing is ever changed or removed. A run that was stopped loses
+    the shards in work alone.
+
+    Parameters
+    ----------
+    simulator : ParametricSimulator
+    folder : path
+        Made if it is not there.
+    retry : bool, optional
+        Make shards anew in which calls have failed (after a licence server was down).
+
+    Raises
+    ------
+    DataError
+        If the folder holds calls of another simulator: another name, space, event, or setting.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from facsim.simulators.parametric import parametric
+    >>> moons = Cached(parametric("two-moons"), tempfile.mkdtemp())
+    >>> _ = moons.call(moons.space.draw(100, seed=0), seed=1)
+    >>> len(moons.everything())
+    100
+    """
+
+    def __init__(self, simulator: ParametricSimulator, folder: str | os.PathLike[str], *, retry: bool = False) -> None:
+        self.simulator, self.folder, self.retry = simulator, Path(folder), retry
+        self.name, self.summary = simulator.name, simulator.summary
+        self.space, self.features, self.given = simulator.space, simulator.features, simulator.given
+        self.stochastic, self.seconds_per_call = simulator.stochastic, simulator.seconds_per_call
+        self.shard, self.workers, self.given_ranges = simulator.shard, simulator.workers, simulator.given_ranges
+        self.made = 0
+        """Calls that were made, and not answered from disk, by this object."""
+        self._lock = threading.Lock()
+        self._require_same()
+        self._files = {path.stem.partition("-")[2]: path for path in self._listed()}
+        self._next = 1 + max((int(path.stem.partition("-")[0]) for path in self._listed()), default=-1)
+
+    def settings(self) -> dict[str, Any]:
+        """Of the simulator."""
+        return self.simulator.settings()
+
+    def everything(self) -> Calls:
+        """All calls ever made, each once, in the order in which they were made."""
+        kept: dict[Place, tuple[Array, NDArray[np.float32], str | None]] = {}
+        for seed, shard, rows, values, reasons in self._stored():
+            for i, row in enumerate(rows):
+                place = (seed, shard, i, row.tobytes())
+                if place not in kept or (kept[place][2] is not None and i not in reasons):  # or a second try worked
+                    kept[place] = (row, values[i], reasons.get(i))
+        width = sum(b.size for b in self.features)
+        conditions = np.array([row for row, _, _ in kept.values()], np.float64).reshape(-1, self.schema.condition_width)
+        features = np.array([values for _, values, _ in kept.values()], np.float32).reshape(-1, width)
+        whys = {i: why for i, (_, _, why) in enumerate(kept.values()) if why is not None}
+        failed = np.zeros(len(conditions), bool)
+        failed[list(whys)] = True
+        events = Events(features[~failed], conditions[~failed].astype(np.float32), self.schema)
+        return Calls(events, failed, whys, 0.0, conditions)
+
+    def _simulate(self, conditions: Array, rng: np.random.Generator) -> NDArray[np.floating]:
+        return self.simulator._simulate(conditions, rng)
+
+    def _shard(self, rows: Array, seed: int, shard: int) -> tuple[NDArray[np.float32], dict[int, str]]:
+        key = hashlib.sha256(f"{seed} {shard} {rows.shape}".encode() + rows.tobytes()).hexdigest()[:32]
+        path = self._files.get(key)
+        if path is not None and (stored := _load(path)) is not None and not (self.retry and stored[4]):
+            return stored[3], stored[4]
+        values, reasons = self.simulator._shard(rows, seed, shard)
+        with self._lock:
+            path = self.folder / "calls" / f"{self._next:08d}-{key}.npz"
+            self._next += 1
+            self.made += len(rows)
+        words = np.frombuffer(json.dumps({str(i): why for i, why in reasons.items()}).encode(), np.uint8)
+        with atomic(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, place=np.array([seed, shard]), conditions=rows, features=values, reasons=words)
+        with self._lock:
+            self._files[key] = path
+        return values, reasons
+
+    def _start(self) -> None:
+        self.simulator._start()
+
+    def _stop(self) -> None:
+        self.simulator._stop()
+
+    def _listed(self) -> list[Path]:
+        return sorted((self.folder / "calls").glob("[0-9]*-*.npz"))
+
+    def _stored(self) -> Iterator[tuple[int, int, Array, NDArray[np.float32], dict[int, str]]]:
+        for path in self._listed():
+            stored = _load(path)
+            if stored is not None:
+                yield stored
+
+    def _require_same(self) -> None:
+        mine = json.loads(json.dumps(self._identity()))
+        manifest = self.folder / "simulator.json"
+        if not manifest.exists():
+            if self._listed():
+                msg = f"{self.folder}: it holds calls, but simulator.json is gone; choose another folder"
+                raise DataError(msg)
+            write_json(manifest, mine)
+            return
+        try:
+            there = json.loads(manifest.read_text(encoding="utf-8"))
+        except ValueError as error:
+            msg = f"{manifest}: cannot be read ({error}); choose another folder"
+            raise DataError(msg) from error
+        for key, value in mine.items():
+            if there.get(key) != value:
+                msg = (
+                    f"{self.folder} holds calls of another simulator: its {key} is {_short(there.get(key))}, "
+                    f"that of {self.name} is {_short(value)}. Choose another folder for this one"
+                )
+                raise DataError(msg)
+
+    def _identity(self) -> dict[str, Any]:
+        schema = Schema(self.features, self.given).to_json()
+        return {
+            "name": self.name,
+            "parameters": self.space.to_dict(),
+            "rule": self.space.rule if self.space.valid is not None else "",
+            "features": schema["features"],
+            "given": schema["conditions"],
+            "settings": self.settings(),
+            "shard": self.shard,
+        }
+
+
+def _load(path: Path) -> tuple[int, int, Array, NDArray[np.float32], dict[int, str]] | None:
+    """Seed, shard, points, features and reasons of a file; None if it is damaged."""
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            seed, shard = file["place"].tolist()
+            reasons = {int(i): why for i, why in json.loads(file["reasons"].tobytes()).items()}
+            return seed, shard, file["conditions"], file["features"], reasons
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        log.warning("%s is damaged (%s) and left aside; its calls are made again", path, error)
+        return None
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 160 else f"{text[:157]}..."

@@ -1,0 +1,144 @@
+"""Any Python function as a simulator with parameters."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facsim.errors import DataError, SimulationError
+from facsim.schema import Block
+from facsim.simulators.parametric.base import NOT_A_NUMBER, ParametricSimulator
+from facsim.simulators.parametric.callee import Callees, evaluate
+from facsim.simulators.parametric.space import Space
+
+__all__ = ["FunctionSimulator"]
+
+Array = NDArray[np.float64]
+Function = Callable[[Array, np.random.Generator], ArrayLike | Mapping[str, ArrayLike]]
+SHARD = 16  # calls of a slow function per unit of work: small, so that all workers have some
+BATCH = 1024  # points at once of a function that takes many
+
+
+class FunctionSimulator(ParametricSimulator):
+    """A function of parameters and a random generator, called point by point or batch by batch.
+
+    A point whose call raises an error, takes too long, ends its process, or returns something of another shape or NaN
+    is recorded as failed; the others are kept.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(theta (p + k,), rng) -> (d,)``; with `batch`, ``function(theta (m, p + k), rng) -> (m, d)``. It may
+        also return a mapping from names of blocks to arrays. All its random numbers must come from `rng`.
+    space : Space
+        The parameters.
+    features : sequence of Block, or Block
+        What an event holds.
+    name, summary : str, optional
+        For messages and reports; the function's own name by default.
+    given : sequence of Block, optional
+        What is known of every event and not tuned; the columns of theta after the parameters.
+    batch : bool, optional
+        Whether the function takes many points. A batch that fails is repeated point by point.
+    workers : int, optional
+        Processes. The events do not depend on it.
+    timeout : float, optional
+        Seconds for one call of the function; it then runs in a process of its own, which is ended.
+    stochastic : bool, optional
+        Whether two calls with the same parameters differ.
+    start : {"fork", "spawn"}, optional
+        How processes begin. ``spawn`` asks for a function that can be imported, and is safe where the function uses
+        torch or another library with threads.
+
+    Raises
+    ------
+    DataError
+        For an impossible argument.
+
+    Examples
+    --------
+    >>> from facsim.simulators.parametric import Parameter, Space
+    >>> space = Space((Parameter("lifetime", 0.5, 5, unit="ns"),))
+    >>> decay = FunctionSimulator(lambda theta, rng: rng.exponential(theta), space, Block("time", (), "real", "ns"))
+    >>> calls = decay.call([[1.0], [2.0]], seed=0)
+    >>> len(calls.events), calls.summary()
+    (2, '')
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        space: Space,
+        features: Block | Sequence[Block],
+        *,
+        name: str | None = None,
+        summary: str = "",
+        given: Sequence[Block] = (),
+        batch: bool = False,
+        workers: int = 1,
+        timeout: float | None = None,
+        stochastic: bool = True,
+        start: Literal["fork", "spawn"] = "fork",
+    ) -> None:
+        if workers < 1 or (timeout is not None and not timeout > 0):
+            msg = f"workers={workers}, timeout={timeout}: at least one worker, and more than 0 seconds, are needed"
+            raise DataError(msg)
+        self.function, self.space, self.batch = function, space, batch
+        self.features = (features,) if isinstance(features, Block) else tuple(features)
+        self.given, self.workers, self.timeout, self.stochastic = tuple(given), workers, timeout, stochastic
+        self.name = name or str(getattr(function, "__name__", type(function).__name__))
+        self.summary = summary
+        self.shard = BATCH if batch else SHARD
+        self.seconds_per_call = 1e-3
+        self._callees = Callees((function, batch, self.features), start) if workers > 1 or timeout else None
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the events: the function's name and, where Python can find it, a hash of its source."""
+        place = f"{getattr(self.function, '__module__', '')}.{getattr(self.function, '__qualname__', self.name)}"
+        found: dict[str, Any] = {"function": place, "batch": self.batch}
+        try:
+            source = inspect.getsource(self.function)
+        except (OSError, TypeError):
+            return found
+        return {**found, "source": hashlib.sha256(source.encode()).hexdigest()[:16]}
+
+    def _simulate(self, conditions: Array, rng: np.random.Generator) -> NDArray[np.float32]:
+        msg = f"{self.name}: calls go through _shard, which records what fails"
+        raise NotImplementedError(msg)
+
+    def _shard(self, rows: Array, seed: int, shard: int) -> tuple[NDArray[np.float32], dict[int, str]]:
+        values = np.full((len(rows), sum(b.size for b in self.features)), np.nan, np.float32)
+        reasons: dict[int, str] = {}
+        whole = self.batch and self._ask(rows, (seed, shard), values) is None
+        if not whole:
+            for i in range(len(rows)):
+                why = self._ask(rows[i : i + 1], (seed, shard, i), values[i : i + 1])
+                if why is not None:
+                    reasons[i] = why
+        for i in np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist():
+            reasons.setdefault(i, NOT_A_NUMBER)
+        return values, reasons
+
+    def _ask(self, rows: Array, stream: tuple[int, ...], values: NDArray[np.float32]) -> str | None:
+        """Fill `values` (m, d) for points (m, p + k), or say why not."""
+        try:
+            if self._callees is None:
+                values[:] = evaluate(self.function, self.batch, self.features, rows, stream)
+            else:
+                values[:] = self._callees.ask(rows, stream, values.shape, self.timeout)
+        except SimulationError as error:
+            return str(error)
+        return None
+
+    def _start(self) -> None:
+        if self._callees is not None:
+            self._callees.start()
+
+    def _stop(self) -> None:
+        if self._callees is not None:
+            self._callees.stop()
