@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import sys
 import threading
@@ -614,3 +615,17 @@ def test_calls_come_shard_by_shard():
     nothing = simulator.call(np.empty((0, 2)))
     assert len(nothing) == 0
     assert nothing.summary() == nothing.region() == ""
+
+
+def test_the_how_to_works_as_it_stands(tmp_path, monkeypatch, capsys):
+    text = (Path(__file__).parents[1] / "docs" / "howto" / "parameters.md").read_text()
+    space, function, script, program, cache = re.findall(r"```(?:yaml|python)\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "space.yaml").write_text(space)
+    (tmp_path / "my_sim.py").write_text(script)
+    program = program.replace('"python ', f'"{sys.executable} ')  # an environment need not have a plain python
+    exec(compile(function + program + cache, "parameters.md", "exec"), {"__name__": "how_to"})  # noqa: S102
+    printed = capsys.readouterr().out
+    assert "calls failed" in printed
+    assert "ValueError: the step is too coarse for this width in lifetime " in printed
+    assert printed.splitlines()[-1] == "50 50"

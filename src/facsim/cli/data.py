@@ -31,7 +31,7 @@ __all__ = ["info", "simulate", "split"]
 @click.option("--position-spread", "position_spread_mm", type=float, default=0.0, help="Of the entry point, mm.")
 @click.option("--angle-spread", "angle_spread_deg", type=float, default=0.0, help="Of the direction, degrees.")
 @click.option("--physics", default="auto", show_default=True, help="Geant4's physics list.")
-@click.option("--set", "settings", type=KeyValue("std=0.05"), multiple=True, help="Change an option of a toy.")
+@click.option("--set", "settings", type=KeyValue("std=0.05"), multiple=True, help="An option or a parameter.")
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Continue an earlier attempt.")
 @output("File to write; the suffix chooses the format.")
 def simulate(simulator: str, n: int, seed: int, output: Path, settings: tuple[tuple[str, str], ...], **_: Any) -> None:
@@ -39,7 +39,8 @@ def simulate(simulator: str, n: int, seed: int, output: Path, settings: tuple[tu
 
     SIMULATOR is a calorimeter whose showers Geant4 simulates (calogan, par04-siw), or jets: images of jets by Pythia
     and FastJet. A run that was stopped in any way continues where it was when the command is given again. Or it is a
-    toy: ring, grid, log-transport, sweights-mixture, light-curves, digits.
+    toy: ring, grid, log-transport, sweights-mixture, light-curves, digits. Or a simulator with parameters: lines,
+    tracks, two-moons, ...; its parameters are drawn, unless --set m=0.5 fixes them or --set m=0:0.5 narrows them.
     """
     from facsim import api
 
