@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         simulators,
         training,
         transforms,
+        tuning,
     )
     from facsim.api import (
         bench,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         sample,
         simulate,
         split,
+        tune,
         watch,
         write,
     )
@@ -64,6 +66,7 @@ _VERBS = (
     "sample",
     "simulate",
     "split",
+    "tune",
     "watch",
     "write",
 )
@@ -82,6 +85,7 @@ _ROOMS = (
     "simulators",
     "training",
     "transforms",
+    "tuning",
 )
 
 __all__ = [
@@ -118,6 +122,8 @@ __all__ = [
     "split",
     "training",
     "transforms",
+    "tune",
+    "tuning",
     "watch",
     "write",
 ]

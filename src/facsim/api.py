@@ -26,6 +26,8 @@ from facsim.simulators import simulate
 
 if TYPE_CHECKING:
     from facsim.models import Surrogate
+    from facsim.simulators.parametric import ParametricSimulator
+    from facsim.tuning import Tuned
 
 __all__ = [
     "bench",
@@ -40,6 +42,7 @@ __all__ = [
     "sample",
     "simulate",
     "split",
+    "tune",
     "watch",
     "write",
 ]
@@ -285,6 +288,60 @@ def export(model: StrPath | Surrogate, output: StrPath, *, check: bool = True, l
         msg = f"{model} is an exported file already; give the run folder that it came from"
         raise DataError(msg)
     return deploy.export(surrogate, output, check=check, licence=licence)
+
+
+def tune(
+    simulator: str | ParametricSimulator,
+    data: StrPath | Events,
+    *,
+    output: StrPath,
+    method: str = "posterior",
+    calls: int = 10_000,
+    seed: int = 0,
+    settings: Any = None,
+    truth: Mapping[str, float] | None = None,
+    apply: StrPath | None = None,
+    progress: Progress | None = None,
+) -> Tuned:
+    """Tune the parameters of a simulator to data.
+
+    Parameters
+    ----------
+    simulator, data, output, method, calls, seed, settings, truth, apply, progress
+        See `facsim.tuning.tune`.
+
+    Returns
+    -------
+    Tuned
+        Parameters with their uncertainty; the folder `output` holds the page ``report.html``.
+
+    Raises
+    ------
+    MissingExtra
+        If torch is not installed.
+    DataError, SchemaMismatch, RecipeError, SimulationError
+        See `facsim.tuning.tune`.
+
+    Examples
+    --------
+    >>> import facsim
+    >>> facsim.tune("lines", "data.h5", calls=20_000, output="runs/lines", apply="tuned.json")  # doctest: +SKIP
+    """
+    require("torch", "train", "tuning")
+    from facsim import tuning
+
+    return tuning.tune(
+        simulator,
+        data,
+        output=output,
+        method=method,
+        calls=calls,
+        seed=seed,
+        settings=settings,
+        truth=truth,
+        apply=apply,
+        progress=progress,
+    )
 
 
 def info(path: StrPath, *, progress: Progress | None = None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import click
 
 import facsim
 from facsim.cli import data, measure, model
+from facsim.cli.tune import tune
 from facsim.cli.verb import Verbs
 
 __all__ = ["cli", "main"]
@@ -32,6 +33,7 @@ for command in (
     measure.evaluate,
     measure.compare,
     measure.monitor,
+    tune,
     model.export,
     measure.bench,
 ):

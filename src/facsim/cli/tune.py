@@ -1,0 +1,89 @@
+"""Command that tunes a simulator's parameters to data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facsim.cli.options import KeyValue, SampleFile, output
+from facsim.cli.terminal import progress, show
+from facsim.cli.verb import Verb
+
+__all__ = ["tune"]
+
+
+@click.command(cls=Verb, hint="The calls made so far are kept; the same command goes on with them.")
+@click.argument("simulator", required=False)
+@click.option("--data", type=SampleFile(), required=True, help="Events of the experiment.")
+@click.option(
+    "--method",
+    type=click.Choice(["posterior", "population", "variational", "best-fit", "magan"]),
+    default="posterior",
+    show_default=True,
+    help="One set of parameters with its uncertainty, or a distribution of them, or one best point.",
+)
+@click.option("--calls", type=int, default=10_000, show_default=True, help="Events that the simulator is asked for.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--command", metavar="TEXT", help="Instead of SIMULATOR: './my_sim {params.json} {out.h5}'.")
+@click.option("--parameters", type=click.Path(path_type=Path), metavar="YAML", help="Parameters of --command.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Runs of --command at once.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="For one run of --command.")
+@click.option("--batch", type=int, default=32, show_default=True, help="Events per run of --command.")
+@click.option("--option", "options", type=KeyValue("m_max=2"), multiple=True, help="Change an option of SIMULATOR.")
+@click.option("--set", "settings", type=KeyValue("steps=2000"), multiple=True, help="Change a setting of the method.")
+@click.option("--truth", type=KeyValue("m=0.5"), multiple=True, help="A known parameter, to be marked on the page.")
+@click.option("--apply", type=click.Path(path_type=Path), metavar="FILE", help="Write the parameters: .json or .yaml.")
+@output("Folder for the result, report.html and all calls.")
+def tune(
+    simulator: str | None,
+    command: str | None,
+    parameters: Path | None,
+    workers: int,
+    timeout: float | None,
+    batch: int,
+    options: tuple[tuple[str, str], ...],
+    settings: tuple[tuple[str, str], ...],
+    truth: tuple[tuple[str, str], ...],
+    output: Path,
+    **given: Any,
+) -> None:
+    """Tune the parameters of a simulator to data.
+
+    SIMULATOR is one of facsim's own with parameters (lines, tracks, pythia-tune, ...); --command takes any program
+    that reads a file of parameters and writes a file of events.
+    """
+    from facsim import api
+    from facsim.simulators.parametric import CommandSimulator, ParametricSimulator, parametric, read_space
+
+    if (simulator is None) == (command is None):
+        msg = "give either SIMULATOR or --command"
+        raise click.UsageError(msg)
+    chosen: ParametricSimulator
+    if command is None:
+        chosen = parametric(str(simulator), **dict(options))
+    elif parameters is None:
+        msg = "--command needs --parameters: a YAML file with names and ranges"
+        raise click.UsageError(msg)
+    else:
+        space = read_space(parameters)
+        output.mkdir(parents=True, exist_ok=True)
+        messages = output / "simulator.log"
+        chosen = CommandSimulator(command, space, batch=batch, workers=workers, timeout=timeout, log=messages)
+    known = {name: _number(name, text) for name, text in truth} or None
+    with progress("tuning", "steps") as tick:
+        found = api.tune(chosen, output=output, settings=dict(settings), truth=known, progress=tick, **given)
+    page = output / "report.html"
+    lines = [*found.lines(), f"{found.calls:,} calls of the simulator, {found.failed:,} failed; the page is {page}"]
+    low, high = found.interval()
+    plain = {"values": found.values(), "low": low.tolist(), "high": high.tolist(), "kind": found.kind}
+    show({"output": str(output), "calls": found.calls, "failed": found.failed, **plain}, "\n".join(lines))
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        msg = f"--truth {name}={text}: not a number"
+        raise click.BadParameter(msg) from error
