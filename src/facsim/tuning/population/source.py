@@ -39,6 +39,7 @@ LEAST = 300  # calls
 FREE = 20_000  # events of an emulator, which cost no call, to make the view from
 MENDED = 0.95  # effective share of points, above which a refinement is but noise
 FEWEST = 100  # points that a refinement must leave
+CLOSE = 2e-3  # distance that is enough, in units of the prior's spread: data of one image have no floor
 WIDER = 0.08  # spread by which the second round's points are moved, in units of the box
 
 
@@ -112,11 +113,13 @@ def tune_source(
     Returns
     -------
     Tuned
-        ``kind="population"``; its width is that of the population, no uncertainty. ``details``: ``pushforward`` (see
-        `facsim.tuning.pushforward`; through the real simulator), ``members`` (median of each member of the ensemble),
-        ``entropy`` in nats against a uniform law on the box, ``reached`` (distance over its floor through the
-        emulator: clearly above 1 says that no population gives the data), ``kept`` (effective share of points after
-        the refinement, which is made if it is below 0.95), ``invalid`` (share of points that the simulator's rule of validity refused).
+        ``kind="population"``; its width is that of the population, no uncertainty. ``details``: ``pushforward``
+        (through the real simulator, see `facsim.tuning.pushforward`), ``members`` (median of each member of the
+        ensemble), ``entropy`` in nats against a uniform law on the box, ``reached`` (distance over its floor through
+        the emulator; above 1 the emulator is too rough or no population gives the data, which ``pushforward`` tells),
+        ``kept`` (effective share of points
+        after the refinement, which is made if it is below 0.95), ``invalid`` (share of points that the simulator's
+        rule of validity refused).
 
     Raises
     ------
@@ -160,7 +163,7 @@ def tune_source(
     slices = Slices(copy.view.array(data), data.weights, points=chosen.batch, directions=chosen.directions, seed=seed)
 
     def spread(number: int) -> Spread:
-        game = Game(space, copy, slices, slices.floor + copy.misfit, torch.from_numpy(given), frontier)
+        game = Game(space, copy, slices, max(slices.floor + copy.misfit, CLOSE), torch.from_numpy(given), frontier)
         return game.play(
             steps=chosen.steps,
             batch=chosen.batch,
