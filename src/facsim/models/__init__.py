@@ -5,6 +5,7 @@ from facsim.models.draw import Draw
 from facsim.models.gan import GAN, GANConfig
 from facsim.models.matching import FlowMatching, FlowMatchingConfig
 from facsim.models.regression import Regression, RegressionConfig
+from facsim.models.visibility import Visibility, VisibilityConfig
 
 __all__ = [
     "GAN",
@@ -17,6 +18,8 @@ __all__ = [
     "Regression",
     "RegressionConfig",
     "Surrogate",
+    "Visibility",
+    "VisibilityConfig",
     "families",
     "family",
     "load",
