@@ -45,7 +45,7 @@ def test_counts_follow_poissons_law(rate):
     counts = poisson(torch.full_like(z, rate), z).numpy()[:, 0].astype(int)
     assert (np.diff(counts) >= 0).all()
     seen = np.bincount(counts) / n
-    # the expansion is off by 2.3e-4 at 8, and the grid by one in n for each count that is possible, of some 10 sqrt(rate)
+    # the expansion is off by 2.3e-4 at 8, the grid by one in n for each of the some 10 sqrt(rate) counts that occur
     allowed = 4e-4 + 10 * rate**0.5 / n
     assert np.abs(seen - law.pmf(np.arange(len(seen)), rate)).sum() / 2 < allowed
 
@@ -114,17 +114,15 @@ def test_the_number_of_photons_can_be_a_condition():
     np.testing.assert_allclose(many, 9000 * direct_visibility(BOX, rows[:1, :3])[0], rtol=0.25)
 
 
-@pytest.mark.parametrize("net", ["residual", "outer-product"])
-def test_the_graph_gives_the_same_counts(tmp_path, net):
+def test_the_graph_gives_the_same_counts(tmp_path):
     events = truth(500, 20_000, seed=5)
-    made = fitted(events, steps=20, net=net, photons=20_000)
+    made = fitted(events, steps=20, net="outer-product", photons=20_000)
     runtime = load_onnx(export(made, tmp_path / "light.onnx"))
     ours, theirs = (m.sample(events.conditions[:300], seed=1).features for m in (made, runtime))
     # a count may fall on the other side of a whole number where rates differ by rounding, 1e-6 of a hundred
     assert (ours != theirs).mean() < 1e-3
     assert np.abs(ours - theirs).max() <= 1
     again = load(made.save(tmp_path))
-    np.testing.assert_array_equal(again.sample(events.conditions[:50], seed=2).features[:, :3].shape, (50, 3))
     np.testing.assert_array_equal(again.visibility(events.conditions), made.visibility(events.conditions))
 
 
