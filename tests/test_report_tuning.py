@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facsim import Block, Events, Schema
-from facsim.report.tuning import Calibration, Closeness, TuningPage, judge, write_page
+from facsim.report.tuning import Calibration, Closeness, Pushforward, TuningPage, judge, write_page
 from facsim.report.tuning.corner import draw_corner
 from facsim.report.tuning.simulations import compare_simulations
 from facsim.simulators.parametric import Parameter, Space
@@ -67,7 +67,11 @@ def test_foreign_data_and_wrong_errors_are_the_headline():
     assert verdict.alarm
     assert "cannot be trusted" in verdict.headline
     assert "not tested" in judge("posterior", None, Closeness(0.5), {}).headline
-    assert "no error" in judge("population", None, Closeness(0.5), {}).headline
+    assert "was not tested" in judge("population", None, Closeness(0.5), {}).headline
+    near, far = Pushforward(0.52, 0.02, 0.5), Pushforward(0.7, 0.02, 0.5)
+    assert "its width is no error" in judge("population", None, None, {}, near).headline
+    assert judge("population", None, None, {}, far).alarm
+    assert judge("posterior", good, Closeness(0.5), {}, far).alarm
 
 
 def test_distances_are_in_spreads_of_the_data_and_the_worst_comes_first():

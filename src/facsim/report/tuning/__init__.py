@@ -1,6 +1,6 @@
 """The page of a tuning."""
 
 from facsim.report.tuning.page import TuningPage, write_page
-from facsim.report.tuning.verdict import Calibration, Closeness, Verdict, judge
+from facsim.report.tuning.verdict import Calibration, Closeness, Pushforward, Verdict, judge
 
-__all__ = ["Calibration", "Closeness", "TuningPage", "Verdict", "judge", "write_page"]
+__all__ = ["Calibration", "Closeness", "Pushforward", "TuningPage", "Verdict", "judge", "write_page"]

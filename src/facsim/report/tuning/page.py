@@ -20,7 +20,7 @@ from facsim.report.page import environment
 from facsim.report.tuning.corner import draw_corner
 from facsim.report.tuning.coverage import draw_coverage, draw_ranks
 from facsim.report.tuning.simulations import compare_simulations, draw_simulations
-from facsim.report.tuning.verdict import Calibration, Closeness, judge
+from facsim.report.tuning.verdict import Calibration, Closeness, Pushforward, judge
 from facsim.simulators.parametric import Space
 
 __all__ = ["TuningPage", "write_page"]
@@ -63,6 +63,8 @@ class TuningPage:
         How often intervals hold the truth.
     closeness : Closeness, optional
         Whether the data look like anything that the simulator can produce.
+    pushforward : Pushforward, optional
+        Whether events at the tuned parameters look like the data.
     truth : array (p,), optional
         Where it is known (closure tests).
     failures : str, optional
@@ -85,6 +87,7 @@ class TuningPage:
     simulations: dict[str, Events]
     calibration: Calibration | None = None
     closeness: Closeness | None = None
+    pushforward: Pushforward | None = None
     truth: Array | None = None
     failures: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -99,7 +102,7 @@ def write_page(page: TuningPage, path: str | os.PathLike[str]) -> Path:
         `path`.
     """
     compared = compare_simulations(page.data, page.simulations)
-    verdict = judge(page.kind, page.calibration, page.closeness, compared)
+    verdict = judge(page.kind, page.calibration, page.closeness, compared, page.pushforward)
     marks = {"default": page.space.default} | ({"truth": page.truth} if page.truth is not None else {})
     shown = page.samples[:20_000]
     text = (
@@ -113,7 +116,11 @@ def write_page(page: TuningPage, path: str | os.PathLike[str]) -> Path:
             corner=markup(draw_corner(shown, page.space, marks)) if len(shown) > 1 else None,
             coverage=_coverage(page.calibration),
             simulations=[
-                Drawing(capital(e["label"].words), markup(draw_simulations(e, page.data.weights)), (_distances(e),))
+                Drawing(
+                    capital(e["label"].words.replace("_", " ")),
+                    markup(draw_simulations(e, page.data.weights)),
+                    (_distances(e),),
+                )
                 for e in compared.values()
             ],
             details={k: _plain(v) for k, v in page.details.items() if not isinstance(v, (dict, list, tuple))},

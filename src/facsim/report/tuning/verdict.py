@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facsim.report.labels import number
+from facsim.report.labels import number, with_error
 
-__all__ = ["Calibration", "Closeness", "Verdict", "judge"]
+__all__ = ["Calibration", "Closeness", "Pushforward", "Verdict", "judge"]
 
 Array = NDArray[np.float64]
 
@@ -72,6 +72,28 @@ class Closeness:
 
 
 @dataclass(frozen=True)
+class Pushforward:
+    """How well a classifier tells the simulator's events at the tuned parameters from the data.
+
+    Parameters
+    ----------
+    auc, auc_error : float
+        0.5: not at all.
+    auc_floor : float
+        The same for data against data.
+    """
+
+    auc: float
+    auc_error: float
+    auc_floor: float
+
+    @property
+    def far(self) -> bool:
+        """Whether the events differ from the data by more than the test scatters and than 0.05."""
+        return self.auc - max(self.auc_floor, 0.5) > 0.05 + 2 * self.auc_error
+
+
+@dataclass(frozen=True)
 class Verdict:
     """One sentence, what supports it, and whether to worry."""
 
@@ -85,6 +107,7 @@ def judge(
     calibration: Calibration | None,
     closeness: Closeness | None,
     compared: Mapping[str, Mapping[str, Any]],
+    pushforward: Pushforward | None = None,
 ) -> Verdict:
     """Sum up.
 
@@ -96,6 +119,8 @@ def judge(
         Tests, where they were made.
     compared : mapping
         Of `facsim.report.tuning.simulations.compare_simulations`.
+    pushforward : Pushforward, optional
+        Of events at the tuned parameters; decides over a population.
 
     Examples
     --------
@@ -119,18 +144,29 @@ def judge(
         )
     elif kind == "posterior":
         findings.append("The intervals were not tested on simulations with known parameters.")
+    if pushforward is not None:
+        findings.append(
+            f"A classifier tells the simulator's events at the tuned parameters from the data with an AUC of "
+            f"{with_error(pushforward.auc, pushforward.auc_error)} (data against data: "
+            f"{number(pushforward.auc_floor, 3)})."
+        )
     findings.append(_closer(compared))
+    missed = pushforward is not None and pushforward.far
     if foreign:
         headline = "The simulator cannot produce these data: do not use these parameters"
     elif wrong:
         headline = "The errors cannot be trusted: the intervals miss the truth too often or too rarely"
+    elif missed:
+        headline = "The events at the tuned parameters do not look like the data: not tuned yet, or not tunable"
+    elif kind == "population" and pushforward is None:
+        headline = "A population of parameters; whether its events look like the data was not tested"
     elif kind == "population":
         headline = "A population of parameters whose events look like the data; its width is no error"
     elif calibration is None:
         headline = "The tuned parameters are below; their errors were not tested"
     else:
         headline = "The parameters are tuned, and their errors can be trusted"
-    return Verdict(headline, tuple(f for f in findings if f), foreign or wrong)
+    return Verdict(headline, tuple(f for f in findings if f), foreign or wrong or missed)
 
 
 def _closer(compared: Mapping[str, Mapping[str, Any]]) -> str:
