@@ -117,9 +117,8 @@ def tune_source(
         (through the real simulator, see `facsim.tuning.pushforward`), ``members`` (median of each member of the
         ensemble), ``entropy`` in nats against a uniform law on the box, ``reached`` (distance over its floor through
         the emulator; above 1 the emulator is too rough or no population gives the data, which ``pushforward`` tells),
-        ``kept`` (effective share of points
-        after the refinement, which is made if it is below 0.95), ``invalid`` (share of points that the simulator's
-        rule of validity refused).
+        ``kept`` (effective share of points after the refinement, which is made if it is below 0.95), ``invalid`` (share
+        of points that the simulator's rule of validity refused).
 
     Raises
     ------

@@ -85,8 +85,8 @@ def tune_variational(
     .. math:: \min_\psi \; AD\Big(p_{data}, \int p(x|\theta) q_\psi(\theta) d\theta\Big), \quad
               \nabla_\psi = E_{q_\psi}\big[\nabla_\psi \ln q_\psi(\theta) \, \big(\ln F(x) - b\big)\big]
 
-    with the critic's probability F of being generated, the batch's mean as baseline b, and the adaptive divergence AD, which asks
-    for fewer calls while the population is far from the data.
+    with the critic's probability F of being generated, the batch's mean as baseline b, and the adaptive divergence AD.
+    This asks for fewer calls while the population is far from the data.
 
     Parameters
     ----------

@@ -46,8 +46,8 @@ class View(nn.Module):
     >>> schema = Schema((Block("x"),))
     >>> events = Events(np.linspace(0, 8, 50)[:, None], np.empty((50, 0)), schema)
     >>> view = View(schema, parameters=1).fit(events, np.linspace(0, 1, 50)[:, None])
-    >>> view.array(events).std().round(3), view.kind
-    (np.float64(1.0), 'features')
+    >>> float(view.array(events).std().round(1)), view.kind
+    (1.0, 'features')
     """
 
     centre: Tensor
