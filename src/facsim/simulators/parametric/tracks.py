@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
+from facsim.errors import DataError
 from facsim.schema import Block
 from facsim.simulators.parametric.base import ParametricSimulator
 from facsim.simulators.parametric.space import Parameter, Space
@@ -56,12 +57,18 @@ class Tracks(ParametricSimulator):
     features = (Block("image", (SIZE, SIZE)),)
     seconds_per_call = 4e-5
 
+    def __init__(self, ionisation: float = 1.0) -> None:
+        if not (np.isfinite(ionisation) and ionisation > 0):
+            msg = f"tracks: ionisation={ionisation} must be positive"
+            raise DataError(msg)
+        self.ionisation = ionisation
+
     def mean_image(self, theta: ArrayLike) -> Array:
         """Images (n, 32, 32) without noise for points theta (n, 5)."""
         scale, width, lifetime, _, angle = np.asarray(theta, np.float64).T[:, :, None]
         slope, secant = np.tan(np.deg2rad(angle)), 1 / np.cos(np.deg2rad(angle))
         u = np.arange(SIZE) + 0.5
-        charge = scale * secant * np.exp(-u / lifetime)  # (n, x)
+        charge = self.ionisation * scale * secant * np.exp(-u / lifetime)  # (n, x)
         centre = SIZE / 2 + (u - SIZE / 2) * slope
         sigma = np.sqrt((width * secant) ** 2 + slope**2 / 12)
         below = ndtr((np.arange(SIZE + 1)[:, None] - centre[:, None, :]) / sigma[:, None, :])  # (n, y edges, x)
