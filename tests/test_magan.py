@@ -152,6 +152,6 @@ def test_what_cannot_work_is_said_before_calls_are_spent():
         tune_magan(Cloud(), population(200), calls=1000)
     with pytest.raises(DataError, match=r"20 events are too few.*'posterior'"):
         tune_magan(Cloud(), population(20), calls=3000)
-    with pytest.raises(WeightError, match=r"negative weights.*'source'"):
+    with pytest.raises(WeightError, match=r"negative weights.*'population'"):
         tune_magan(Cloud(), population(200).with_weights(np.resize([2.0, -1.0], 200)), calls=3000)
     assert Cloud.asked == before + 620  # the data's own

@@ -138,7 +138,7 @@ def tune_magan(
     chosen, begun, space = settings or MaganSettings.model_validate({}), time.perf_counter(), simulator.space
     data = observed(simulator, data)
     if data.weights is not None and (data.weights < 0).any():
-        msg = "the judge of the Model-Assisted GAN cannot take negative weights: use the method 'source'"
+        msg = "the judge of the Model-Assisted GAN cannot take negative weights: use the method 'population'"
         raise WeightError(msg)
     if len(data) < FEWEST:
         msg = f"{len(data)} events are too few for a game: give at least {FEWEST}, or use the method 'posterior'"
@@ -227,7 +227,7 @@ def tune_magan(
         "seed_spread": np.std([g[0]["median"] for g in games], axis=0).tolist(),
         "collapsed": sum(max(g[0]["width"]) < 0.01 for g in games),
         "emulator_calls": plan.emulator,
-        "pushforward": pushforward(data, found, seed=seed) if found is not None else None,
+        "pushforward": pushforward(data, found, seed=seed) if found is not None else {},
     }
     return Tuned(
         method="magan",
