@@ -1,5 +1,7 @@
 """The Pythia simulator with parameters: physics, randomness, cost of a point, failures."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -74,3 +76,35 @@ def test_an_event_that_pythia_cannot_make_is_nan():
 def test_parameters_outside_their_range_are_refused(simulator):
     with pytest.raises(RangeError, match=r"alphaS is 0\.3"):
         simulator.sample([[0.68, 0.98, 0.3]])
+
+
+class InThrees(PythiaTune):
+    """Jobs of three events."""
+
+    shard = 3
+
+
+def test_the_number_of_workers_does_not_change_the_events(simulator):
+    rows = np.tile(simulator.space.default, (7, 1))
+    one, two = (InThrees(workers=workers).sample(rows, seed=3).features for workers in (1, 2))
+    np.testing.assert_array_equal(one, two)
+    assert len(np.unique(one, axis=0)) == 7
+
+
+def test_a_worker_that_dies_costs_its_job_and_is_replaced():
+    simulator, rows = InThrees(), np.tile(PythiaTune.space.default, (4, 1))
+    before = simulator.sample(rows, seed=3)
+    (pool,) = simulator.crew._idle
+    pool._processes[0].kill()
+    pool._processes[0].wait()
+    calls = simulator.call(rows, seed=3)
+    assert calls.failed.tolist() == [True, True, True, False]
+    assert "killed by signal 9" in calls.summary()
+    np.testing.assert_array_equal(calls.events.features, before.features[3:])
+
+
+def test_a_copy_starts_workers_of_its_own(simulator):
+    simulator.sample([simulator.space.default], seed=1)
+    again = copy.copy(simulator)
+    assert "crew" not in again.__dict__
+    assert again == simulator

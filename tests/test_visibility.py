@@ -60,7 +60,7 @@ def truth(n, photons, seed, *, varied=False):
     return Events(counts, conditions, Schema((Block("counts", (2, 3), "count"),), blocks))
 
 
-def fitted(events, steps=400, **config):
+def fitted(events, steps=300, **config):
     cls = family("visibility")
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -80,6 +80,15 @@ def fitted(events, steps=400, **config):
         optimiser.step()
         scheme.step()
     return model.eval()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Networks this small take longer on two, and far longer where others want them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +115,7 @@ def test_counts_are_poisson_around_the_expectation(model):
 
 def test_the_number_of_photons_can_be_a_condition():
     events = truth(2000, 20_000, seed=4, varied=True)
-    model = fitted(events)
+    model = fitted(events, steps=150)
     rows = np.array([[0.7, 0.1, 0.2, 1000.0], [0.7, 0.1, 0.2, 9000.0]])
     few, many = model.expected(rows)
     np.testing.assert_allclose(9 * few, many, rtol=1e-5)
@@ -119,8 +128,8 @@ def test_the_graph_gives_the_same_counts(tmp_path):
     made = fitted(events, steps=20, net="outer-product", photons=20_000)
     runtime = load_onnx(export(made, tmp_path / "light.onnx"))
     ours, theirs = (m.sample(events.conditions[:300], seed=1).features for m in (made, runtime))
-    # a count may fall on the other side of a whole number where rates differ by rounding, 1e-6 of a hundred
-    assert (ours != theirs).mean() < 1e-3
+    # a count falls on the other side of a whole number where rates of some 150 differ by rounding, by some 1e-5 of them
+    assert (ours != theirs).mean() < 5e-3
     assert np.abs(ours - theirs).max() <= 1
     again = load(made.save(tmp_path))
     np.testing.assert_array_equal(again.visibility(events.conditions), made.visibility(events.conditions))

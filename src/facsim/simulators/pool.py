@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -101,7 +102,8 @@ class Pool:
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with suppress(BrokenPipeError):  # a job that a dead worker did not take
+                        pipe.close()
 
     def run(self, jobs: Iterable[Job], tick: Callable[[int], None] = lambda _: None) -> Iterator[Job]:
         """Yield the jobs as they get done, in any order; `tick` is called with 1 after every event.
