@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
-from facsim.errors import DataError
+from facsim.models import Draw
 from facsim.schema import Block
 from facsim.simulators.parametric import Space
 from facsim.tuning.posterior.coordinates import Region
 from facsim.tuning.posterior.network import PosteriorNet
-from facsim.tuning.posterior.posterior import Posterior, rows_of
+from facsim.tuning.posterior.pairs import Pairs, rows_of
+from facsim.tuning.posterior.posterior import Posterior
 from facsim.tuning.posterior.settings import PosteriorSettings
-from facsim.tuning.posterior.training import Pairs, train
+from facsim.tuning.posterior.training import Progress, train
 
 __all__ = ["fit_posterior"]
+
+MOST_VALIDATED = 2000
+APART = 7919  # between the seeds of two members
 
 
 def fit_posterior(
@@ -53,7 +58,9 @@ def fit_posterior(
     Raises
     ------
     DataError
-        If shapes do not fit, values are not finite, or a point is not in the space.
+        If shapes do not fit, values are not finite, or there are too few points.
+    RangeError
+        If a point is not in the space.
     TrainingError
         If a loss is not finite.
 
@@ -69,32 +76,48 @@ def fit_posterior(
     """
     settings = settings or PosteriorSettings()
     region = space if isinstance(space, Region) else Region(space)
-    pairs = _pairs(region.space, theta, x, weights)
+    pairs = Pairs.check(region.space, theta, x, weights)
     blocks = tuple(blocks or (Block("x", (pairs.x.shape[2],)),))
     rows_of(pairs.x[pairs.weights != 0], blocks)
     nets, history = [], []
     for member in range(settings.members):
-        own = seed + 7919 * member
+        own = seed + APART * member
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(own)
             net = PosteriorNet(blocks, len(region.space), settings)
-
-        def tick(done: int, total: int, member: int = member) -> None:
-            if progress is not None:
-                progress(done + member * total, total * settings.members)
-
-        history.append(train(net, region, pairs, settings, own, tick))
-        nets.append(net.eval())
+        history.append(_fit(net, region, pairs, settings, own, _share(progress, member, settings.members)))
+        nets.append(net)
     return Posterior(region, blocks, nets, settings, pairs.events, history)
 
 
-def _pairs(space: Space, theta: ArrayLike, x: ArrayLike, weights: ArrayLike | None) -> Pairs:
-    points = space.check(theta)
-    events = np.asarray(x, np.float32)
-    events = events[:, None] if events.ndim == 2 else events
-    if events.ndim != 3 or len(events) != len(points) or len(points) < 10:
-        msg = f"theta {points.shape} and x {events.shape}: need (N, p) and (N, d) or (N, n, d), N at least 10"
-        raise DataError(msg)
-    w = np.ones(events.shape[:2], np.float32) if weights is None else np.asarray(weights, np.float32)
-    there = (w != 0).any(axis=1)
-    return Pairs(points[there], np.where(w[:, :, None] != 0, events, 0)[there], w[there])
+def _fit(
+    net: PosteriorNet, region: Region, pairs: Pairs, settings: PosteriorSettings, seed: int, progress: Progress | None
+) -> list[dict[str, float]]:
+    """Train one member; half of the steps show sets of full size, the others sets of all sizes."""
+    learned, held = pairs.split(settings.validation, MOST_VALIDATED, seed)
+    some = learned[: 10 * MOST_VALIDATED]
+    net.summary.event.fit(torch.from_numpy(some.x[some.weights != 0]))
+
+    def losses(rng: np.random.Generator, draw: Draw) -> Mapping[str, Tensor]:
+        most = pairs.events
+        size = most if rng.random() < 0.5 else min(int((most + 1) ** rng.random()), most)
+        return of(learned.batch(rng, settings.batch).subsets(size, rng), rng, draw)
+
+    def validate() -> Mapping[str, Tensor]:
+        return of(held, np.random.default_rng([seed, 0x7E57]), Draw(seed + 1, 0))
+
+    def of(part: Pairs, rng: np.random.Generator, draw: Draw) -> dict[str, Tensor]:
+        z = torch.from_numpy(region.encode(part.theta, rng).astype(np.float32))
+        noise, time = draw.normal(*part.theta.shape), draw.times(len(part))
+        gaussian, flow = net.losses(z, torch.from_numpy(part.x), torch.from_numpy(part.weights), noise, time)
+        return {"gaussian": gaussian, "flow": flow}
+
+    return train(net, losses, validate, settings, seed, progress)
+
+
+def _share(progress: Progress | None, member: int, members: int) -> Progress | None:
+    """Progress of one member as a part of all."""
+    if progress is None:
+        return None
+    tell = progress
+    return lambda done, total: tell(member * total + done, members * total)

@@ -23,9 +23,10 @@ from facsim.schema import Block, Schema
 from facsim.simulators.parametric import Parameter, Space
 from facsim.tuning.posterior.coordinates import Region
 from facsim.tuning.posterior.network import PosteriorNet
+from facsim.tuning.posterior.pairs import rows_of
 from facsim.tuning.posterior.settings import PosteriorSettings
 
-__all__ = ["POSTERIOR_FILE", "Posterior", "rows_of"]
+__all__ = ["POSTERIOR_FILE", "Posterior"]
 
 log = logging.getLogger(__name__)
 
@@ -256,23 +257,3 @@ class Posterior:
             for part in torch.split(torch.from_numpy(z.astype(np.float32)), ROWS)
         ]
         return np.asarray(torch.cat(parts).double().numpy(), np.float64)
-
-
-def rows_of(x: ArrayLike | Events, blocks: Sequence[Block]) -> NDArray[np.float32]:
-    """Events as rows (k, d): features, then conditions; checked.
-
-    Raises
-    ------
-    DataError
-        If the width is another one or a value is not finite.
-    """
-    rows = np.concatenate([x.features, x.conditions], axis=1) if isinstance(x, Events) else np.asarray(x, np.float32)
-    width = sum(b.size for b in blocks)
-    if rows.ndim != 2 or rows.shape[1] != width or len(rows) < 1:
-        msg = f"events have shape {rows.shape}, expected (k, {width}) for {[str(b) for b in blocks]}"
-        raise DataError(msg)
-    if not np.isfinite(rows).all():
-        row = int(np.argwhere(~np.isfinite(rows))[0, 0])
-        msg = f"event {row} holds a value that is not finite; leave it out"
-        raise DataError(msg)
-    return rows
