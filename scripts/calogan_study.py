@@ -129,7 +129,8 @@ def one_particle(particle, study, models, options, clock):
             shower_figures.draw_neighbours(truth, drawn, block, folder / file, seed=options.seed)
             words = f"{particle}: five showers in {block.name.replace('_', ' ')} and their nearest copies."
             pages.append((file, words))
-    fixed, limits = {"truth": truth_at_energies(truth)}, (1.0, 100.0)
+    beyond = [options.beyond[particle]] if particle in options.beyond else []  # showers at 150 GeV, say
+    fixed, limits = {"truth": truth_at_energies(concatenate([truth, *beyond]))}, (1.0, 100.0)
     for name, path in models.items():
         if not is_model(path):
             continue
@@ -195,8 +196,10 @@ def main():
     arguments.add_argument("--truth", nargs=2, action="append", required=True, metavar=("PARTICLE", "FILE"))
     arguments.add_argument("--second", nargs=2, action="append", default=[], metavar=("PARTICLE", "FILE"))
     arguments.add_argument("--model", nargs=3, action="append", default=[], metavar=("NAME", "PARTICLE", "PATH"))
+    arguments.add_argument("--beyond", nargs=2, action="append", default=[], metavar=("PARTICLE", "FILE"))
     options = arguments.parse_args()
     options.figures = options.figures or options.output
+    options.beyond = {particle: facsim.read(file) for particle, file in options.beyond}
     clock, studies, numbers, fragment = Clock(), {}, {}, []
     seconds = dict(options.second)
     for particle, file in options.truth:
