@@ -1,7 +1,7 @@
 """Closure of population methods and of the posterior, one table: accuracy per call, time, calibration.
 
-python scripts/magan_study.py --methods magan,population,variational,posterior --calls 50000    # an hour and more
-python scripts/magan_study.py --cases i --datasets 20 --methods magan,posterior
+python scripts/magan_study.py --cases ii,iii --methods magan --set magan.seeds=3 -o ii.json    # an hour on one core
+python scripts/magan_study.py --cases i --datasets 20 --methods population,posterior -o i.json
 python scripts/magan_study.py --cases i,v --datasets 1 --methods magan --calls 1500 --events 200 --trial   # a trial
 
 Cases on `lines` (or another simulator): (i) data sets of one point each, (ii) a truncated Gaussian population, (iii)
@@ -38,16 +38,14 @@ FRESH = 2000  # events of the comparison with fresh data, at most
 TRIAL = {  # settings with which every method runs through in a minute
     "magan": {
         "seeds": 1,
+        "emulator_steps": 60,
         "steps": 60,
         "checks": 1,
         "channels": 4,
         "overrides": {
-            "training.steps": 60,
             "training.validate_every": 60,
             "training.validation_events": 100,
             "training.batch": 32,
-            "model.generator.channels": 4,
-            "model.critic.channels": 4,
         },
     },
 }

@@ -119,15 +119,18 @@ def evaluate_emulator(
     return out | {"calls": calls}
 
 
-def observables_of(events: Events) -> dict[str, Array]:
-    """What histograms show: of images streaks and moments, else what `facsim.observables.compute` gives."""
+def observables_of(events: Events, like: Events | None = None) -> dict[str, Array]:
+    """What histograms show: of images streaks and moments, else what `facsim.observables.compute` gives.
+
+    A pixel is hit above half of the median brightest pixel of the events, or of those that they shall be compared with
+    (`like`).
+    """
     name = image_block(events.schema)
-    if name is None:
-        return compute(events)
-    images = events[name]
     found = compute(events)
-    bright = float(np.median(found["brightest"])) / 2
-    return streaks(images, bright) | {k: v for k, v in found.items() if k not in {"intensity", "brightest"}}
+    if name is None:
+        return found
+    bright = float(np.median((like or events).features.max(axis=1))) / 2
+    return streaks(events[name], bright) | {k: v for k, v in found.items() if k not in {"intensity", "brightest"}}
 
 
 def _pixels(truth: Events, copy: Events, again: Events) -> dict[str, float]:
@@ -145,7 +148,7 @@ def _pixels(truth: Events, copy: Events, again: Events) -> dict[str, float]:
 
 def _histograms(truth: Events, copy: Events, other: Events) -> dict[str, dict[str, float]]:
     out = {}
-    a, b, c = (observables_of(e) for e in (truth, copy, other))
+    a, b, c = (observables_of(e, truth) for e in (truth, copy, other))
     for name, values in a.items():
         spread = float(values.std())
         if spread == 0:

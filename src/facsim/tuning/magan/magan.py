@@ -48,13 +48,15 @@ class MaganSettings(BaseModel):
     """Of the emulator: ``magan`` for images, ``wgan-gp`` for other events, or any that takes conditions."""
     overrides: dict[str, Any] = Field(default_factory=dict)
     """Values of the recipe to change, by dotted key."""
+    emulator_steps: int = Field(8000, ge=1)
+    """Of the emulator's training; the publication took 500,000."""
     emulator_share: float = Field(0.7, gt=0, lt=1)
     """Share of the calls that the emulator is trained with."""
     seeds: int = Field(5, ge=1)
     """Games through one emulator; their spread is the training's own uncertainty."""
-    steps: int = Field(5000, ge=1)
+    steps: int = Field(2000, ge=1)
     """Of each game."""
-    checks: int = Field(10, ge=1)
+    checks: int = Field(5, ge=1)
     """Of each game, by the real simulator; the state that passes best is kept."""
     batch: int = Field(128, ge=8)
     rate: float = Field(2e-4, gt=0)
@@ -65,8 +67,8 @@ class MaganSettings(BaseModel):
     """What the judge's label of data lacks to 1."""
     average: float = Field(0.999, ge=0, lt=1)
     """Decay of the generator's moving average."""
-    channels: int = Field(64, ge=1)
-    """Of the judge's first convolution."""
+    channels: int = Field(16, ge=1)
+    """Of the judge's first convolution, and of both networks of the recipe ``magan`` (whose own are 64): for a CPU."""
     samples: int = Field(5000, ge=2)
     """Points of the answer."""
 
@@ -145,7 +147,8 @@ def tune_magan(
         raise DataError(msg)
     plan = _Plan.of(calls, len(data), chosen, trained=emulator is None)
     recipe = chosen.recipe if chosen.recipe != "auto" else "magan" if image_block(data.schema) else "wgan-gp"
-    before = recipes.load(recipe, chosen.overrides).training.steps if emulator is None else 0
+    changes = _changes(recipe, chosen)
+    before = recipes.load(recipe, changes).training.steps if emulator is None else 0
     total = before + chosen.seeds * chosen.steps
 
     def told(done: int) -> None:
@@ -157,7 +160,7 @@ def tune_magan(
             simulator,
             calls=plan.emulator,
             recipe=recipe,
-            overrides=chosen.overrides,
+            overrides=changes,
             seed=seed,
             progress=lambda done, _: told(done),
         )
@@ -241,6 +244,14 @@ def tune_magan(
         label=LABEL,
         details=details,
     )
+
+
+def _changes(recipe: str, chosen: MaganSettings) -> dict[str, Any]:
+    """Values of the emulator's recipe: our defaults, then the user's."""
+    own: dict[str, Any] = {"training.steps": chosen.emulator_steps}
+    if recipe == "magan":
+        own |= {f"model.{player}.channels": chosen.channels for player in ("generator", "critic")}
+    return own | chosen.overrides
 
 
 class _Plan(NamedTuple):
