@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from facsim.errors import DataError, WeightError
+from facsim.errors import DataError, RangeWarning, WeightError
 from facsim.events import Events
 from facsim.models import Surrogate
 from facsim.schema import Schema
@@ -39,6 +40,7 @@ LEAST = 300  # calls
 FREE = 20_000  # events of an emulator, which cost no call, to make the view from
 MENDED = 0.95  # effective share of points, above which a refinement is but noise
 FEWEST = 100  # points that a refinement must leave
+SLACK = 1.03  # times the distance that a sample of the same law has on average
 CLOSE = 2e-3  # distance that is enough, in units of the prior's spread: data of one image have no floor
 WIDER = 0.08  # spread by which the second round's points are moved, in units of the box
 
@@ -63,7 +65,7 @@ class SourceSettings(BaseModel):
     """Of each population's network."""
     batch: int = Field(default=512, ge=32)
     """Points per step."""
-    rate: float = Field(default=2e-3, gt=0)
+    rate: float = Field(default=5e-3, gt=0)
     """Learning rate."""
     directions: int = Field(default=128, ge=1)
     """Along which data and events are compared; an eighth of them at a step, but at least 16."""
@@ -146,7 +148,8 @@ def tune_source(
     data = _weighable(simulator, observed(simulator, data))
     account, space = Account(simulator, calls, seed), simulator.space
     plan = _Plan.of(calls, len(data), chosen, trained=emulator is None)
-    tick = _ticks(chosen, plan, progress)
+    kind = View(data.schema, len(space), chosen.space).kind
+    tick = _ticks(chosen, plan, progress, read=kind == "summary")
     place = np.random.default_rng([seed, 0x50C5])
     given = _given(data, place)
 
@@ -162,7 +165,9 @@ def tune_source(
     slices = Slices(copy.view.array(data), data.weights, points=chosen.batch, directions=chosen.directions, seed=seed)
 
     def spread(number: int) -> Spread:
-        game = Game(space, copy, slices, max(slices.floor + copy.misfit, CLOSE), torch.from_numpy(given), frontier)
+        game = Game(
+            space, copy, slices, max(SLACK * slices.floor + copy.misfit, CLOSE), torch.from_numpy(given), frontier
+        )
         return game.play(
             steps=chosen.steps,
             batch=chosen.batch,
@@ -315,7 +320,9 @@ class _Given(_Copy):
         self.view = View(schema, len(space), settings.space, seed)
         points = space.draw(FREE, seed)
         rows = given[np.random.default_rng([seed, 0x61]).integers(len(given), size=FREE)]
-        events = emulator.sample(np.column_stack([points, rows]).astype(np.float32), seed=seed)
+        with warnings.catch_warnings():  # the border of the range, which no training sample reaches quite
+            warnings.simplefilter("ignore", RangeWarning)
+            events = emulator.sample(np.column_stack([points, rows]).astype(np.float32), seed=seed)
         self.view.fit(_bare(events, schema), space.to_unit(points), steps=settings.summary_steps, seed=seed, tick=tick)
 
     def __call__(self, unit: Tensor, given: Tensor, noise: torch.Generator) -> Tensor:
@@ -361,10 +368,12 @@ def _given(data: Events, place: np.random.Generator) -> NDArray[np.float32]:
     return data.conditions[place.choice(len(data), size=max(len(data), 4096), p=share)]
 
 
-def _ticks(settings: SourceSettings, plan: _Plan, progress: Callable[[int, int], None] | None) -> Callable[[], None]:
+def _ticks(
+    settings: SourceSettings, plan: _Plan, progress: Callable[[int, int], None] | None, *, read: bool
+) -> Callable[[], None]:
     """A counter of all training steps; `progress` hears every tenth."""
     rounds = len(plan.rounds)
-    total = settings.summary_steps + 2 * rounds * settings.emulator_steps
+    total = settings.summary_steps * read + 2 * rounds * settings.emulator_steps
     total += (max(rounds - 1, 0) + settings.ensemble) * settings.steps
     done = 0
 

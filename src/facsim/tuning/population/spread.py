@@ -16,9 +16,12 @@ from facsim.tuning.population.slices import Slices
 
 __all__ = ["Game", "Spread"]
 
-START = 2.0  # logit of the entropy's weight at the first step
-PACE = 0.02  # largest change of that logit per step
+START = 0.0  # logit of the entropy's weight at the first step
+PACE = 24.0  # largest change of that logit over all steps
+SHARP = 10.0  # relative excess of the distance, times this, at which the largest change is made
+LOWEST, HIGHEST = -3.5, 4.0  # of it: what data say nothing of needs some entropy always
 MEMORY = 0.95  # of the running distance that the weight listens to
+FASTER = 5.0  # learning rate of shifts and matrices, in units of the network's
 FEWEST = 16  # valid points, below which a step only leads back to the valid region
 
 
@@ -91,8 +94,13 @@ class Game:
         """
         generator = PointGenerator(len(self.space), seed=seed)
         parameters = list(generator.parameters())
-        optimiser = torch.optim.Adam(parameters, lr=rate, betas=(0.9, 0.99))
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, eta_min=rate / 50)
+        far = [generator.shift, generator.direct]  # have a way of order one to go
+        near = [p for p in parameters if all(p is not q for q in far)]
+        optimiser = torch.optim.Adam(
+            [{"params": near}, {"params": far, "lr": FASTER * rate}], lr=rate, betas=(0.9, 0.99)
+        )
+        # The rate falls only after the entropy's weight has had time to settle.
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: min(1.0, 2.5 * (1 - k / steps)) ** 2)
         noise = torch.Generator().manual_seed(seed)
         lean, running = START, math.nan
         count = len(self.slices.directions)
@@ -113,8 +121,8 @@ class Game:
                 excess = distance.item() / (self.target * math.sqrt(batch / len(inside)))
                 running = excess if math.isnan(running) else MEMORY * running + (1 - MEMORY) * excess
                 if weight is None:
-                    lean += PACE * min(max(1 - running, -1.0), 1.0)
-                    lean = min(max(lean, -8.0), 4.0)
+                    lean += PACE / steps * min(max(SHARP * (1 - running), -1.0), 1.0)
+                    lean = min(max(lean, LOWEST), HIGHEST)
                     share = 1 / (1 + math.exp(-lean))
                 else:
                     share = 1 - (1 - weight) * min(1.0, (step + 1) / (steps / 2))
