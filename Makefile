@@ -5,11 +5,12 @@
 #   make bench   the promised figures, hours                   make clean   remove what was built, not the environment
 #
 # PYTHON=...     another interpreter                           PIP_ARGS=... passed to pip install (an index, a cache)
-# DEMO_STEPS=... training steps of the demo
+# DEMO_STEPS=... training steps of the demo          TEST_WORKERS=... processes of the tests
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_ARGS ?=
 DEMO_STEPS ?= 3000
+TEST_WORKERS ?= 2
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --no-compile $(PIP_ARGS) -c constraints.txt
 
@@ -19,7 +20,7 @@ demo: .venv/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" DEMO_STEPS=$(DEMO_STEPS) scripts/demo.sh
 
 test: .venv/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist worksteal
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
