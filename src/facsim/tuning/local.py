@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 ROUNDS = 25  # that a budget is meant for, if the number of events is not set
 REACH = 2.0  # half-widths of the box, up to which older points are used again
-REPEATS = 100  # tries behind the uncertainty
+REPEATS = 60  # tries behind the uncertainty
 GENERATED = 64  # features that a generated surrogate takes at most
 
 
@@ -43,8 +43,9 @@ class LocalSettings(BaseModel):
     surrogate: Literal["quadratic", "generative"] = "quadratic"
     """A polynomial through measured values of the objective, or a generator of events through which the objective (a
     function of torch tensors, or a sliced distance) is differentiated."""
-    distance: DistanceKind = "chi2"
-    """To the data, where no objective is given; ``generative`` takes ``sliced``."""
+    distance: DistanceKind = "sliced"
+    """To the data, where no objective is given. ``chi2`` of histograms is flat where they do not overlap, so it needs a
+    start near the data; ``generative`` takes ``sliced`` only."""
     points: int | None = Field(default=None, ge=2)
     """New points per round; by default one more than parameters, but at least 4."""
     events: int | None = Field(default=None, ge=1)
@@ -255,9 +256,10 @@ class _Search:
         rows = self.given[self.place.integers(len(self.given), size=self.each)] if self.given.shape[1] else None
         try:
             events = self.account.call(np.repeat(theta[None], self.each, 0), rows)
-        except SimulationError:
+        except SimulationError as failure:
             if not self.asked:
                 raise
+            log.warning("%s; the point counts as bad as the worst one", failure)
             worst = max(self.asked, key=lambda a: a.value)
             events, value, error = worst.events[:0], worst.value, worst.error
         else:

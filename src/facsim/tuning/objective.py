@@ -104,7 +104,7 @@ class Distance:
         self.slices = self.edges = None
         if kind == "sliced":
             scaled = (columns - self.middle) / self.scale
-            self.slices = Slices(scaled, data.weights, points=points, directions=64, seed=seed)
+            self.slices = Slices(scaled, data.weights, points=points, directions=32, seed=seed)
             return
         bins = int(np.clip(len(data) // 20, 2, 10))
         self.edges = [np.unique(np.quantile(c, np.arange(1, bins) / bins)) for c in columns.T]
