@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -96,9 +97,8 @@ class Game:
         parameters = list(generator.parameters())
         far = [generator.shift, generator.direct]  # have a way of order one to go
         near = [p for p in parameters if all(p is not q for q in far)]
-        optimiser = torch.optim.Adam(
-            [{"params": near}, {"params": far, "lr": FASTER * rate}], lr=rate, betas=(0.9, 0.99)
-        )
+        groups: list[dict[str, Any]] = [{"params": near}, {"params": far, "lr": FASTER * rate}]
+        optimiser = torch.optim.Adam(groups, lr=rate, betas=(0.9, 0.99))
         # The rate falls only after the entropy's weight has had time to settle.
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: min(1.0, 2.5 * (1 - k / steps)) ** 2)
         noise = torch.Generator().manual_seed(seed)
