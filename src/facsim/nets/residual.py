@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-__all__ = ["ConditionedMLP", "ResidualMLP"]
+__all__ = ["ConditionedMLP", "NormedMLP", "ResidualMLP"]
 
 
 class _Block(nn.Module):
@@ -67,6 +67,48 @@ class ConditionedMLP(nn.Module):
         h = self.enter(x)
         for block in self.blocks:
             h = block(h, condition)
+        out: Tensor = self.leave(h)
+        return out
+
+
+class NormedMLP(nn.Module):
+    """Smooth residual network (n, inputs) -> (n, outputs): x + W' silu(W norm(x)); its output is zero before training.
+
+    Without conditions what `ConditionedMLP` is with them: for densities and regressions, which have no kinks.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Columns in and out.
+    hidden : int, optional
+        Width of the residual stream.
+    blocks : int, optional
+        Number of residual blocks.
+
+    Examples
+    --------
+    >>> import torch
+    >>> NormedMLP(10, 4, hidden=16)(torch.randn(3, 10)).abs().max().item()
+    0.0
+    """
+
+    def __init__(self, inputs: int, outputs: int, hidden: int = 128, blocks: int = 2) -> None:
+        super().__init__()
+        self.enter = nn.Linear(inputs, hidden)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
+            for _ in range(blocks)
+        )
+        self.leave = nn.Sequential(nn.LayerNorm(hidden), nn.SiLU(), nn.Linear(hidden, outputs))
+        for block in (*self.blocks, self.leave):
+            for tensor in block[-1].parameters():
+                nn.init.zeros_(tensor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs for inputs (n, inputs)."""
+        h = self.enter(x)
+        for block in self.blocks:
+            h = h + block(h)
         out: Tensor = self.leave(h)
         return out
 

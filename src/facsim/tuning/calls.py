@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from facsim.errors import DataError, SimulationError
 from facsim.events import Events
 from facsim.schema import Schema
-from facsim.simulators.parametric import ParametricSimulator
+from facsim.simulators.parametric import Calls, ParametricSimulator
 
 __all__ = ["Account", "observed", "region"]
 
@@ -63,6 +63,10 @@ class Account:
         SimulationError
             If every call fails.
         """
+        return self.record(theta, given).events
+
+    def record(self, theta: ArrayLike, given: ArrayLike | None = None) -> Calls:
+        """As `call`, with the record of what failed."""
         points = np.asarray(theta, np.float64)
         if len(points) > self.left:
             msg = f"{len(points)} calls of {self.simulator.name} asked for, {self.left} of {self.calls} are left"
@@ -79,18 +83,18 @@ class Account:
         if calls.failed.any():
             where = region(self.simulator, points[calls.failed])
             log.warning("%s: %s; left out, in the region %s", self.simulator.name, calls.summary(), where)
-        return calls.events
+        return calls
 
 
-def observed(simulator: ParametricSimulator, data: Events) -> Events:
-    """Data as a tuner takes them: the simulator's features, and as conditions what is given; parameters are not looked at.
+def observed(simulator: ParametricSimulator, data: Events, least: int = 2) -> Events:
+    """Data as a tuner takes them: the simulator's features, and as conditions what is given; parameters are dropped.
 
     Raises
     ------
     SchemaMismatch
         If a block is missing or another one.
     DataError
-        If there are no events, or a value is not finite.
+        If there are fewer events than `least`, or a value is not finite.
     """
     wanted = Schema(simulator.features, simulator.given)
     found = data.select(b.name for b in wanted.features)
@@ -98,8 +102,8 @@ def observed(simulator: ParametricSimulator, data: Events) -> Events:
     conditions = data.conditions[:, np.concatenate(columns)] if columns else np.empty((len(data), 0), np.float32)
     schema = Schema(found.schema.features, tuple(data.schema.block(b.name) for b in wanted.conditions))
     wanted.require_same(schema, f"the data do not fit the simulator {simulator.name}")
-    if len(data) < 2:
-        msg = f"{len(data)} events are too few to tune {simulator.name} to; give at least 2"
+    if len(data) < least:
+        msg = f"{len(data)} events are too few to tune {simulator.name} to; give at least {least}"
         raise DataError(msg)
     return replace(found, conditions=conditions, schema=wanted).check("data")
 

@@ -58,15 +58,15 @@ def misspecification(
     sets: ArrayLike,
     views: Mapping[str, View],
     *,
+    reference: ArrayLike | None = None,
     seed: int = 0,
 ) -> Misspecified:
     r"""Test whether data could be one of the simulated sets, wherever in parameter space.
 
     .. math:: T = \min_j |v(x) - v(x_j)|, \quad p = \frac{1 + \#\{i : T_i \ge T\}}{1 + B}
 
-    In every view v the distance of the data to the nearest simulated set is held against that of B simulated sets,
-    which are not among those that distances are measured to. Views are combined by their smallest p-value, with its
-    own null distribution.
+    In every view v the distance of the data to the nearest set of a reference is held against that of B simulated sets
+    that do not belong to the reference. Views are combined by their smallest p-value, with its own null distribution.
 
     Parameters
     ----------
@@ -76,6 +76,9 @@ def misspecification(
         Simulated events, every set with parameters of its own, drawn from the prior.
     views : mapping of str to callable
         What is looked at: `views_of`, and the summaries of a posterior.
+    reference : array (M, k, d), optional
+        Sets to which distances are measured, such as those that a network learned from; `sets` are then all for the
+        null distribution. By default 60 % of `sets`.
     seed : int, optional
         Of the split into reference and null.
 
@@ -108,11 +111,16 @@ def misspecification(
         msg = "data or simulated sets hold values that are not finite; leave them out"
         raise DataError(msg)
     order = np.random.default_rng([seed, 0x0D15]).permutation(len(simulated))
-    count = min(round(NULL * len(simulated)), MOST_NULL)
-    null, reference = simulated[order[:count]], simulated[order[count : count + MOST_REFERENCE]]
+    count = min(len(simulated) if reference is not None else round(NULL * len(simulated)), MOST_NULL)
+    null, known = simulated[order[:count]], simulated[order[count : count + MOST_REFERENCE]]
+    if reference is not None:
+        known = np.asarray(reference, np.float32)[:MOST_REFERENCE]
+        if known.ndim != 3 or known.shape[1:] != observed.shape or len(known) < 1:
+            msg = f"reference {known.shape}: need (M, {observed.shape[0]}, {observed.shape[1]})"
+            raise DataError(msg)
     ranks, pvalues, distances = [], {}, {}
     for name, view in views.items():
-        found = _distances(np.concatenate([observed[None], null]), reference, view)
+        found = _distances(np.concatenate([observed[None], null]), known, view)
         pvalues[name] = float((1 + np.count_nonzero(found[1:] >= found[0])) / (1 + count))
         distances[name] = float(found[0] / max(np.median(found[1:]), 1e-30))
         # each set's own p-value among all: the data are one of count + 1 exchangeable sets

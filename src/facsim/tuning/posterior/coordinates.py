@@ -53,6 +53,12 @@ class Region:
         half = 0.5 * self.space.whole
         return low - half, high - low + 2 * half
 
+    @property
+    def share(self) -> float:
+        """Of the space's box that the ranges leave."""
+        whole = Region(self.space).edges()[1]
+        return float((self.edges()[1] / whole).prod())
+
     def encode(self, theta: ArrayLike, rng: np.random.Generator | None = None) -> Array:
         """Coordinates (n, p) of points; without a generator, whole parameters stay in the middle of their share."""
         low, span = self.edges()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from facsim.errors import DataError
 from facsim.events import Events
 from facsim.models import Draw
-from facsim.nets.residual import ResidualMLP
+from facsim.nets.residual import NormedMLP
 from facsim.schema import Block
 from facsim.simulators.parametric import Space
 from facsim.tuning.posterior.coordinates import Region
@@ -104,7 +104,7 @@ class MixtureNet(nn.Module):
         super().__init__()
         self.width, self.components = width, settings.components
         self.sizes = (1, width, width, width * (width - 1) // 2)
-        self.net = ResidualMLP(context, self.components * sum(self.sizes), settings.hidden, settings.blocks)
+        self.net = NormedMLP(context, self.components * sum(self.sizes), settings.hidden, settings.blocks)
         # Means that follow the parameters must do so to a fraction of the narrowest width: their linear part is exact.
         self.linear = nn.Linear(context, width)
         self.register_buffer("centre", torch.zeros(width))

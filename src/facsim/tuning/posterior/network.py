@@ -33,8 +33,8 @@ class Gaussian(nn.Module):
         super().__init__()
         self.width = width
         self.net = ResidualMLP(context, 2 * width + width * (width - 1) // 2, hidden, 1)
-        nn.init.zeros_(self.net.leave.weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.net.leave.bias)  # type: ignore[arg-type]
+        for tensor in self.net.leave.parameters():
+            nn.init.zeros_(tensor)
 
     def forward(self, context: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and lower triangular root of the covariance."""

@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 POSTERIOR_FILE = "posterior.safetensors"
 ROWS = 20_000  # at a time through the network
 PASSES = 200  # of drawing anew what was not valid
-LOG_PROB_STEPS = 32
+LOG_PROB_STEPS = 16
 
 
 @dataclass

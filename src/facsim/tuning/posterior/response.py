@@ -6,10 +6,12 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2
 from torch import Tensor
 
 from facsim.errors import DataError
@@ -35,13 +37,17 @@ PER_TERM = 30  # events that a term of the response needs
 FOLDS = 5
 LEAST_VARIANCE = 0.05  # of the mean variance: a polynomial may fall below zero
 ROWS = 20_000
+MOST_COMPONENTS, LEAST_COMPONENT = 30, 1e-6  # of the events' own columns; share of the largest variance
+
+
+Summary = Callable[[NDArray[np.float32]], Array]
 
 
 @dataclass(frozen=True)
 class _Line:
-    """Response of one summary network: mean and covariance of its outputs as polynomials of the parameters."""
+    """Response of a summary: mean and covariance of its columns as polynomials of the parameters."""
 
-    net: EventNet
+    summary: Summary
     powers: NDArray[np.intp]  # (terms, p)
     slopes: Array  # (terms, q)
     errors: Array  # (terms, terms): covariance of slopes in units of the events' variance
@@ -66,53 +72,68 @@ class Response:
         What an event holds: features, then what is given of it.
     lines : list
         One per seed.
+    columns : _Line
+        The response of the events' own columns, for a test that does not rely on what was learned.
     """
 
     region: Region
     blocks: tuple[Block, ...]
     lines: list[_Line]
+    columns: _Line
 
     def log_likelihood(
         self, theta: ArrayLike, x: ArrayLike | Events, weights: ArrayLike | None = None, member: int = 0
     ) -> Array:
         """Logarithm (n,) of the likelihood of all events x (k, d) at points (n, p), up to a constant."""
-        mean, share = self._observed(x, weights, member)
-        return self._value(np.atleast_2d(np.asarray(theta, np.float64)), mean, share, self.lines[member])
+        line = self.lines[member]
+        chi, volume = self._pulls(theta, *self._observed(x, weights, line), line)
+        return -0.5 * (chi + volume)
 
     def sample(self, x: ArrayLike | Events, n: int = 1000, seed: int = 0, weights: ArrayLike | None = None) -> Array:
         """Draw parameter points (n, p) given all events x (k, d) of one point; the members' posteriors are mixed."""
         parts = []
-        for i, line in enumerate(self.lines):
-            mean, share = self._observed(x, weights, i)
+        for i in range(len(self.lines)):
             own = n // len(self.lines) + (i < n % len(self.lines))
-            parts.append(
-                cool(lambda t, m=mean, s=share, g=line: self._value(t, m, s, g), self.region, own, seed + i)  # type: ignore[misc]
-            )
+            parts.append(cool(partial(self.log_likelihood, x=x, weights=weights, member=i), self.region, own, seed + i))
         return np.concatenate(parts)
 
     def sample_each(self, x: ArrayLike, n: int = 1000, seed: int = 0) -> Array:
         """Posterior samples (m, n, p) of many sets x (m, k, d), for calibration."""
         return np.stack([self.sample(one, n, seed + i) for i, one in enumerate(np.asarray(x, np.float32))])
 
-    def _observed(self, x: ArrayLike | Events, weights: ArrayLike | None, member: int) -> tuple[Array, float]:
+    def goodness(self, x: ArrayLike | Events, weights: ArrayLike | None = None, seed: int = 0) -> float:
+        r"""p-value of :math:`\chi^2` of the mean summary, and of the mean columns, at the best of posterior samples.
+
+        Small where no parameters give these means. The smaller one of both, doubled; conservative, since the parameters
+        are chosen, and blind to what leaves all means as they are.
+        """
+        theta = self.sample(x, 500, seed, weights)
+        pvalues = []
+        for line in (self.lines[0], self.columns):
+            chi, _ = self._pulls(theta, *self._observed(x, weights, line), line)
+            pvalues.append(float(chi2.sf(chi.min(), line.slopes.shape[1])))
+        return min(1.0, 2 * min(pvalues))
+
+    def _observed(self, x: ArrayLike | Events, weights: ArrayLike | None, line: _Line) -> tuple[Array, float]:
         """Mean summary (q,) of the data and its variance in units of an event's."""
         if isinstance(x, Events) and weights is None:
             weights = x.weights
-        s = _summaries(self.lines[member].net, rows_of(x, self.blocks))
+        s = line.summary(rows_of(x, self.blocks))
         w = np.ones(len(s)) if weights is None else np.asarray(weights, np.float64)
         if not w.sum() > 0:
             msg = f"the weights of the data add up to {w.sum():g}: their sum must be positive"
             raise DataError(msg)
         return w @ s / w.sum(), float((w**2).sum() / w.sum() ** 2)
 
-    def _value(self, theta: Array, mean: Array, share: float, line: _Line) -> Array:
-        u = _place(self.region, theta)
+    def _pulls(self, theta: ArrayLike, mean: Array, share: float, line: _Line) -> tuple[Array, Array]:
+        """Chi squared (n,) of a mean summary at points (n, p), and logarithm of the variances' product."""
+        u = _place(self.region, np.atleast_2d(np.asarray(theta, np.float64)))
         basis, quadratic = _basis(u, line.powers), _basis(u, _powers(u.shape[1], 2))
         variance = np.maximum(quadratic @ line.variances, line.floor)
         variance *= (share + np.einsum("ni,ij,nj->n", basis, line.errors, basis))[:, None]
         pull = (mean - basis @ line.slopes) / np.sqrt(variance)
         chi = (pull * np.linalg.solve(line.correlation, pull.T).T).sum(axis=1)
-        return np.asarray(-0.5 * chi - 0.5 * np.log(variance).sum(axis=1), np.float64)
+        return chi, np.log(variance).sum(axis=1)
 
 
 def fit_response(
@@ -173,8 +194,9 @@ def fit_response(
         own = seed + 7919 * member
         rest, learned = pairs.split(LEARNED, len(pairs), own)
         net = _summary(region, learned, blocks, settings, own, progress)
-        lines.append(_line(net, _place(region, rest.theta), _summaries(net, rest.x[:, 0]), own))
-    return Response(region, blocks, lines)
+        lines.append(_line(partial(_outputs, net), _place(region, rest.theta), rest.x[:, 0], own))
+    own_columns = _line(_columns(pairs.x[:, 0]), _place(region, pairs.theta), pairs.x[:, 0], seed)
+    return Response(region, blocks, lines, own_columns)
 
 
 def _summary(
@@ -204,9 +226,9 @@ def _summary(
     return net
 
 
-def _line(net: EventNet, u: Array, s: Array, seed: int) -> _Line:
-    """Fit the response of summaries (n, q) to places (n, p)."""
-    n, p = u.shape
+def _line(summary: Summary, u: Array, x: NDArray[np.float32], seed: int) -> _Line:
+    """Fit the response of a summary of events (n, d) to places (n, p)."""
+    (n, p), s = u.shape, summary(x)
     allowed = [d for d in DEGREES if math.comb(p + d, d) * PER_TERM <= n] or [1]
     fold = np.random.default_rng([seed, 0xF01D]).integers(FOLDS, size=n)
     unit = s.var(axis=0)
@@ -228,7 +250,7 @@ def _line(net: EventNet, u: Array, s: Array, seed: int) -> _Line:
     scaled = residual / np.sqrt(np.maximum(quadratic @ variances, floor))
     correlation = np.corrcoef(scaled, rowvar=False).reshape(2 * s.shape[1:]) + 1e-6 * np.eye(s.shape[1])
     errors = np.asarray(np.linalg.inv(basis.T @ basis), np.float64)
-    return _Line(net, powers, np.asarray(slopes, np.float64), errors, np.asarray(variances), floor, correlation)
+    return _Line(summary, powers, np.asarray(slopes, np.float64), errors, np.asarray(variances), floor, correlation)
 
 
 def _place(region: Region, theta: Array) -> Array:
@@ -264,5 +286,16 @@ def _basis(u: Array, powers: NDArray[np.intp]) -> Array:
 
 
 @torch.no_grad()
-def _summaries(net: EventNet, x: NDArray[np.float32]) -> Array:
+def _outputs(net: EventNet, x: NDArray[np.float32]) -> Array:
     return torch.cat([net(part) for part in torch.split(torch.from_numpy(x), ROWS)]).double().numpy()
+
+
+def _columns(x: NDArray[np.float32]) -> Summary:
+    """Standardised columns of events (n, d), or their largest principal components if they are many."""
+    rows = x.astype(np.float64)
+    centre, scale = rows.mean(axis=0), rows.std(axis=0)
+    varies = scale > 0
+    centre, scale = centre[varies], scale[varies]
+    values, vectors = np.linalg.eigh(np.cov((rows[:, varies] - centre) / scale, rowvar=False).reshape(2 * centre.shape))
+    kept = vectors[:, values > LEAST_COMPONENT * values[-1]][:, -MOST_COMPONENTS:]
+    return lambda y: np.asarray(((y[:, varies] - centre) / scale) @ kept, np.float64)

@@ -19,9 +19,9 @@ __all__ = ["Progress", "train"]
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-WARMUP = 200
+WARMUP = 0.05  # share of the steps
 BETAS = (0.9, 0.99)
-CLIP = 1.0
+CLIP = 10.0  # of the gradient's norm; the density of narrow laws has large gradients where it matters
 
 
 def train(
@@ -57,10 +57,11 @@ def train(
         If a loss is not finite.
     """
     parameters = dict(net.named_parameters())
+    weights: list[Tensor] = list(parameters.values())
     average = {k: v.detach().clone() for k, v in parameters.items()}
     best = {k: v.clone() for k, v in average.items()}
     optimiser = torch.optim.AdamW(
-        net.parameters(), lr=settings.learning_rate, betas=BETAS, weight_decay=settings.weight_decay, fused=True
+        weights, lr=settings.learning_rate, betas=BETAS, weight_decay=settings.weight_decay, fused=True
     )
     least, waited, history = math.inf, 0, []
     for step in range(settings.steps):
@@ -68,15 +69,15 @@ def train(
         optimiser.param_groups[0]["lr"] = _rate(step, settings)
         optimiser.zero_grad()
         torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)
-        if not math.isfinite(norm.item()):
+        norm = float(torch.nn.utils.clip_grad_norm_(weights, CLIP))
+        if not math.isfinite(norm):
             shown = ", ".join(f"{k} {v.item():g}" for k, v in parts.items())
             msg = f"step {step}: gradient is not finite ({shown}): lower learning_rate, or look for extreme values"
             raise TrainingError(msg)
         optimiser.step()
         decay = min(settings.ema, (1 + step) / (10 + step))
         with torch.no_grad():
-            torch._foreach_lerp_(list(average.values()), list(parameters.values()), 1 - decay)
+            torch._foreach_lerp_(list(average.values()), weights, 1 - decay)
         last = step + 1 == settings.steps
         if last or (step + 1) % settings.validate_every == 0:
             own = {k: v.detach().clone() for k, v in parameters.items()}
@@ -102,7 +103,7 @@ def train(
 
 def _rate(step: int, settings: PosteriorSettings) -> float:
     """Linear warm-up, times a cosine down to zero."""
-    warm = min(1.0, (step + 1) / WARMUP)
+    warm = min(1.0, (step + 1) / (WARMUP * settings.steps))
     return settings.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
 
 

@@ -1,0 +1,234 @@
+"""The verb: from a simulator and data to a posterior, in rounds, within a budget of calls."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facsim.events import Events
+from facsim.simulators.parametric import ParametricSimulator, require_calls
+from facsim.tuning.calls import Account, observed
+from facsim.tuning.posterior.coordinates import Region
+from facsim.tuning.posterior.density import Density, fit_density
+from facsim.tuning.posterior.fit import fit_posterior
+from facsim.tuning.posterior.pairs import Pairs
+from facsim.tuning.posterior.posterior import Posterior
+from facsim.tuning.posterior.response import Response, fit_response
+from facsim.tuning.posterior.settings import PosteriorSettings
+from facsim.tuning.posterior.truncation import truncated
+from facsim.tuning.posterior.trust import calibration, closeness
+from facsim.tuning.result import Tuned, central_point
+
+__all__ = ["Learned", "learn_posterior", "tune_posterior"]
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+Engine = Literal["flow", "likelihood", "mean"]
+Progress = Callable[[int, int], None]
+
+LEAST_POINTS = {"flow": 200, "likelihood": 200, "mean": 500}
+ENOUGH_POINTS = 1000  # with as many events each as the data, from which on the engine is the flow
+HELD = 0.1  # share of the points that calibration is tested with; 300 at most
+MOST_HELD = 300
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A posterior learned for data, and the simulations that it was not shown.
+
+    Parameters
+    ----------
+    engine : {"flow", "likelihood", "mean"}
+    posterior : Posterior, Density or Response
+        All of them have ``sample(x, n, seed)``.
+    shown, held : Pairs
+        Points with events that the last round learned from; points of the last round that no network saw.
+    account : Account
+        Calls that were spent.
+    rounds : tuple of dict
+        Points of each round, and the share of the prior's ranges that was left.
+    """
+
+    engine: Engine
+    posterior: Posterior | Density | Response
+    shown: Pairs
+    held: Pairs
+    account: Account
+    rounds: tuple[dict[str, float], ...]
+
+
+def tune_posterior(
+    simulator: ParametricSimulator,
+    data: Events,
+    *,
+    calls: int,
+    seed: int = 0,
+    settings: PosteriorSettings | None = None,
+    progress: Progress | None = None,
+) -> Tuned:
+    """Find the probable parameters of data that all come from one parameter point.
+
+    Parameters
+    ----------
+    simulator : ParametricSimulator
+    data : Events
+        The simulator's features, and what is given of every event; weights may be negative (sWeights).
+    calls : int
+        Budget.
+    seed : int, optional
+    settings : PosteriorSettings, optional
+    progress : callable, optional
+        Called with (steps done, steps at most).
+
+    Returns
+    -------
+    Tuned
+        With ``details``: ``calibration`` (from simulations that were not shown to the networks: as many as there were
+        to spare), ``misspecified`` (a p-value for data from within the simulator's reach), ``leakage``,
+        ``disagreement`` of the members, the engine and the rounds.
+
+    Raises
+    ------
+    DataError, SchemaMismatch
+        If the data do not fit the simulator, or the budget is too small: before a call is spent.
+    SimulationError
+        If all calls fail.
+
+    Examples
+    --------
+    >>> from facsim.simulators.parametric.table import parametric
+    >>> moons = parametric("two-moons")
+    >>> data = moons.sample([[0.3, 0.4]], seed=1)
+    >>> quick = PosteriorSettings(steps=30, hidden=16, samples=200)
+    >>> tune_posterior(moons, data, calls=1000, settings=quick).samples.shape
+    (200, 2)
+    """
+    settings, begun = settings or PosteriorSettings(), time.perf_counter()
+    learned = learn_posterior(simulator, data, calls=calls, seed=seed, settings=settings, progress=progress)
+    seen = observed(simulator, data, least=1)
+    samples = learned.posterior.sample(seen, settings.samples, seed)
+    details: dict[str, Any] = {"engine": learned.engine, "events": len(seen), "rounds": list(learned.rounds)}
+    if isinstance(learned.posterior, Posterior):
+        details["leakage"] = learned.posterior.leakage(seen, seed=seed)
+        details["validation"] = [h[-1] for h in learned.posterior.history]
+        if settings.members > 1:
+            details["disagreement"] = learned.posterior.disagreement(seen)
+    details["calibration"] = calibration(learned.posterior, learned.held, simulator.space, seed)
+    details["misspecified"] = closeness(learned.posterior, seen, learned.shown, learned.held, seed)
+    details = {name: value for name, value in details.items() if value is not None}
+    account = learned.account
+    return Tuned(
+        method="posterior",
+        kind="posterior",
+        space=simulator.space,
+        samples=samples,
+        estimate=central_point(samples, simulator.space),
+        calls=account.spent,
+        failed=account.failed,
+        seconds=time.perf_counter() - begun,
+        label=f"posterior ({learned.engine})",
+        details=details,
+    )
+
+
+def learn_posterior(
+    simulator: ParametricSimulator,
+    data: Events,
+    *,
+    calls: int,
+    seed: int = 0,
+    settings: PosteriorSettings | None = None,
+    progress: Progress | None = None,
+) -> Learned:
+    """Simulate and train as `tune_posterior`; the posterior is returned as it is, for other data, too.
+
+    With one round it holds for any data of as many events; later rounds make it one for these data.
+    """
+    settings = settings or PosteriorSettings()
+    seen = observed(simulator, data, least=1)
+    engine, size = plan(len(seen), calls, settings)
+    points = calls // (size * settings.rounds)
+    require_calls(calls, LEAST_POINTS[engine] * size * settings.rounds, f"{engine} in {settings.rounds} rounds")
+    account = Account(simulator, calls, seed)
+    region, known, rounds = Region(simulator.space), None, []
+    blocks, given = (*simulator.features, *simulator.given), sum(b.size for b in simulator.given)
+    posterior: Posterior | Density | Response | None = None
+    for turn in range(settings.rounds):
+        if posterior is not None and known is not None:
+            region = truncated(posterior, region, seen, settings.truncation, seed + turn)
+            known = known[region.contains(known.theta)]
+        new = _simulate(account, region.draw(points, seed + 31 * turn), seen, size, seed + turn)
+        held, shown = _held(new, seed)
+        known = shown if known is None else _join(known, shown)
+        rounds.append({"points": float(len(known)), "ranges": region.share})
+        common: dict[str, Any] = {
+            "blocks": blocks,
+            "weights": known.weights,
+            "settings": settings,
+            "seed": seed + 101 * turn,
+            "progress": _part(progress, turn, settings.rounds),
+        }
+        if engine == "flow":
+            posterior = fit_posterior(region, known.theta, known.x, **common)
+        elif engine == "likelihood":
+            posterior = fit_density(region, known.theta, known.x, given=given, **common)
+        else:
+            posterior = fit_response(region, known.theta, known.x, **common)
+    if posterior is None or known is None:  # rounds is at least 1
+        raise AssertionError
+    return Learned(engine, posterior, known, held, account, tuple(rounds))
+
+
+def plan(events: int, calls: int, settings: PosteriorSettings) -> tuple[Engine, int]:
+    """Engine, and events that are simulated of each point.
+
+    Examples
+    --------
+    >>> [plan(events, 20_000, PosteriorSettings()) for events in (1, 10, 1000)]
+    [('flow', 1), ('flow', 10), ('mean', 1)]
+    """
+    wanted = settings.engine
+    if wanted == "auto":
+        wanted = "flow" if calls >= ENOUGH_POINTS * settings.rounds * events else "mean"
+    if wanted == "flow":
+        return wanted, max(1, min(events, calls // (ENOUGH_POINTS * settings.rounds)))
+    return wanted, 1
+
+
+def _simulate(account: Account, theta: Array, data: Events, size: int, seed: int) -> Pairs:
+    """Events of each point (N, size), with what is given of random events of the data; failed calls have no weight."""
+    rng, n, p = np.random.default_rng([seed, 0x51DE]), len(theta), theta.shape[1]
+    given = None
+    if data.conditions.shape[1]:
+        given = data.conditions[rng.integers(len(data), size=n * size)]
+    rows = np.repeat(theta, size, axis=0)
+    calls = account.record(rows, given)
+    events, failed = calls.events, calls.failed
+    x = np.zeros((n * size, data.features.shape[1] + data.conditions.shape[1]), np.float32)
+    x[~failed] = np.concatenate([events.features, events.conditions[:, p:]], axis=1)
+    pairs = Pairs(theta, x.reshape(n, size, -1), (~failed).astype(np.float32).reshape(n, size))
+    return pairs[(pairs.weights != 0).any(axis=1)]
+
+
+def _held(pairs: Pairs, seed: int) -> tuple[Pairs, Pairs]:
+    shown, held = pairs.split(HELD, MOST_HELD, seed + 0x4E1D)
+    return held, shown
+
+
+def _join(a: Pairs, b: Pairs) -> Pairs:
+    return Pairs(np.concatenate([a.theta, b.theta]), np.concatenate([a.x, b.x]), np.concatenate([a.weights, b.weights]))
+
+
+def _part(progress: Progress | None, turn: int, rounds: int) -> Progress | None:
+    """Progress of one round as a part of all."""
+    if progress is None:
+        return None
+    tell = progress
+    return lambda done, total: tell(turn * total + done, rounds * total)
