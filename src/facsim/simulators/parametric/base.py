@@ -117,6 +117,9 @@ class ParametricSimulator(ABC):
         Whether two calls with the same parameters differ.
     seconds_per_call : float
         Rough cost on one core, for budgets and messages.
+    repeats : int
+        Events of one point that are simulated together where a method may choose: more than 1 if a new point costs
+        more than an event.
     shard : int
         Calls per unit of work: shard i depends on (seed, i) and its conditions alone.
     workers : int
@@ -145,6 +148,7 @@ class ParametricSimulator(ABC):
     given: tuple[Block, ...] = ()
     stochastic: bool = True
     seconds_per_call: float = 1e-6
+    repeats: int = 1
     shard: int = SHARD
     workers: int = 1
     given_ranges: Mapping[str, str] = MappingProxyType({})

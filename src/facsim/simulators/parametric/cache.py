@@ -63,6 +63,7 @@ class Cached(ParametricSimulator):
         self.name, self.summary = simulator.name, simulator.summary
         self.space, self.features, self.given = simulator.space, simulator.features, simulator.given
         self.stochastic, self.seconds_per_call = simulator.stochastic, simulator.seconds_per_call
+        self.repeats = simulator.repeats
         self.shard, self.workers, self.given_ranges = simulator.shard, simulator.workers, simulator.given_ranges
         self.made = 0
         """Calls that were made, and not answered from disk, by this object."""

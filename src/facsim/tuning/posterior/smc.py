@@ -18,6 +18,7 @@ __all__ = ["cool"]
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
+LEAST_CLOUD = 2000  # points: modes die out in smaller clouds
 KEPT = 0.5  # effective share of the cloud after a step of temperature
 MOVES, LAST_MOVES = 4, 20  # per temperature, and at the end
 MOST_STEPS = 200
@@ -54,6 +55,7 @@ def cool(log_likelihood: Callable[[Array], Array], region: Region, n: int, seed:
     >>> bool(abs(points.mean() - 0.2) < 0.01), bool(abs(points.std() - 0.05) < 0.005)
     (True, True)
     """
+    wanted, n = n, max(n, LEAST_CLOUD)
     rng = np.random.default_rng([seed, 0xC001])
     theta = region.draw(n, seed)
     z, value, heat = region.encode(theta, rng), _finite(log_likelihood(theta)), 0.0
@@ -80,7 +82,7 @@ def cool(log_likelihood: Callable[[Array], Array], region: Region, n: int, seed:
             z[taken], theta[taken], value[taken] = moved_z[taken], points[taken], new[taken]
             moved += taken.mean()
         if done:
-            return theta[rng.permutation(n)]
+            return theta[rng.permutation(n)[:wanted]]
     msg = f"after {MOST_STEPS} temperatures the cloud is at {heat:.2g} of 1: the likelihood is too sharp; use rounds"
     raise TrainingError(msg)
 

@@ -35,6 +35,8 @@ Progress = Callable[[int, int], None]
 
 LEAST_POINTS = {"flow": 200, "likelihood": 200, "mean": 500}
 ENOUGH_POINTS = 1000  # with as many events each as the data, from which on the engine is the flow
+TESTED = 0.3  # share of the calls for sets of events that the engine ``mean`` is tested with
+LEAST_TESTS, MOST_TESTS = 20, 50  # such sets
 HELD = 0.1  # share of the points that calibration is tested with; 300 at most
 MOST_HELD = 300
 
@@ -120,7 +122,7 @@ def tune_posterior(
         details["validation"] = [h[-1] for h in learned.posterior.history]
         if settings.members > 1:
             details["disagreement"] = learned.posterior.disagreement(seen)
-    details["calibration"] = calibration(learned.posterior, learned.held, simulator.space, seed)
+    details["calibration"] = calibration(learned.posterior, learned.held, simulator.space, len(seen), seed)
     details["misspecified"] = closeness(learned.posterior, seen, learned.shown, learned.held, seed)
     details = {name: value for name, value in details.items() if value is not None}
     account = learned.account
@@ -153,9 +155,15 @@ def learn_posterior(
     """
     settings = settings or PosteriorSettings()
     seen = observed(simulator, data, least=1)
-    engine, size = plan(len(seen), calls, settings)
-    points = calls // (size * settings.rounds)
-    require_calls(calls, LEAST_POINTS[engine] * size * settings.rounds, f"{engine} in {settings.rounds} rounds")
+    engine, size = plan(len(seen), calls, settings, simulator.repeats)
+    tests = min(MOST_TESTS, int(TESTED * calls) // len(seen)) if engine == "mean" else 0
+    tests = tests if tests >= LEAST_TESTS else 0
+    points = (calls - tests * len(seen)) // (size * settings.rounds)
+    require_calls(
+        calls,
+        LEAST_POINTS[engine] * (size if engine == "flow" else 1) * settings.rounds,
+        f"{engine} in {settings.rounds} rounds",
+    )
     account = Account(simulator, calls, seed)
     region, known, rounds = Region(simulator.space), None, []
     blocks, given = (*simulator.features, *simulator.given), sum(b.size for b in simulator.given)
@@ -183,11 +191,13 @@ def learn_posterior(
             posterior = fit_response(region, known.theta, known.x, **common)
     if posterior is None or known is None:  # rounds is at least 1
         raise AssertionError
+    if tests:
+        held = _simulate(account, region.draw(tests, seed + 17), seen, len(seen), seed + 17)
     return Learned(engine, posterior, known, held, account, tuple(rounds))
 
 
-def plan(events: int, calls: int, settings: PosteriorSettings) -> tuple[Engine, int]:
-    """Engine, and events that are simulated of each point.
+def plan(events: int, calls: int, settings: PosteriorSettings, repeats: int = 1) -> tuple[Engine, int]:
+    """Engine, and events that are simulated of each point: those of the data, or as many as the simulator likes.
 
     Examples
     --------
@@ -199,7 +209,7 @@ def plan(events: int, calls: int, settings: PosteriorSettings) -> tuple[Engine, 
         wanted = "flow" if calls >= ENOUGH_POINTS * settings.rounds * events else "mean"
     if wanted == "flow":
         return wanted, max(1, min(events, calls // (ENOUGH_POINTS * settings.rounds)))
-    return wanted, 1
+    return wanted, repeats if wanted == "mean" else 1
 
 
 def _simulate(account: Account, theta: Array, data: Events, size: int, seed: int) -> Pairs:
