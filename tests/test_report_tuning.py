@@ -22,7 +22,7 @@ def events(shift: float, n: int, seed: int) -> Events:
 
 
 def calibration(ranks: np.ndarray, pvalue: float) -> Calibration:
-    levels = np.linspace(0, 1, 21)
+    levels = np.linspace(0.05, 0.95, 19)
     found = np.array([np.mean(np.abs(2 * ranks - 1) <= level) for level in levels])
     return Calibration(len(ranks), levels, {"slope": found}, pvalue, {"slope": ranks})
 

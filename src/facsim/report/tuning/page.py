@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from facsim.events import Events
 from facsim.files import atomic
@@ -164,11 +165,15 @@ def _interval(low: float, high: float) -> str:
 def _coverage(found: Calibration | None) -> list[Drawing]:
     if found is None:
         return []
-    curves = markup(draw_coverage(found.levels, found.coverage, found.band))
-    out = [Drawing("Coverage of central intervals", curves)]
+    levels = np.concatenate([[0.0], found.levels, [1.0]])
+    # of a share that is known from so many tests
+    band = tuple(np.asarray(binom.ppf(q, found.tests, levels)) / found.tests for q in (0.025, 0.975))
+    ends = {name: np.concatenate([[0.0], shares, [1.0]]) for name, shares in found.coverage.items()}
+    out = [Drawing("Coverage of central intervals", markup(draw_coverage(levels, ends, (band[0], band[1]))))]
     if found.tarp is not None:
-        out.append(Drawing("Coverage of regions (TARP)", markup(draw_coverage(found.levels, {"all": found.tarp}))))
-    bins = max(5, min(20, len(next(iter(found.ranks.values()))) // 20)) if found.ranks else 0
+        tarp = {"all together": np.concatenate([[0.0], found.tarp, [1.0]])}
+        out.append(Drawing("Coverage of regions (TARP)", markup(draw_coverage(levels, tarp, (band[0], band[1])))))
+    bins = max(5, min(20, found.tests // 20))
     out += [Drawing(f"Ranks of {name}", markup(draw_ranks(r, bins, name))) for name, r in found.ranks.items()]
     return out
 

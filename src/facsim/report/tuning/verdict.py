@@ -29,15 +29,13 @@ class Calibration:
     tests : int
         Simulations.
     levels : array (l,)
-        Credible levels.
+        Credible levels, ascending, between 0 and 1.
     coverage : dict of str to array (l,)
         Share of tests whose truth was inside, by parameter.
     pvalue : float
         That the ranks of all parameters are flat.
     ranks : dict of str to array (t,), optional
         Of the truth among the draws, from 0 to 1.
-    band : (array, array), optional
-        95 % band of the coverage of a calibrated method.
     tarp : array (l,), optional
         Coverage of regions around random points.
     """
@@ -47,12 +45,11 @@ class Calibration:
     coverage: dict[str, Array]
     pvalue: float
     ranks: dict[str, Array] = field(default_factory=dict)
-    band: tuple[Array, Array] | None = None
     tarp: Array | None = None
 
     def at(self, level: float) -> dict[str, float]:
         """Coverage at one level, by parameter."""
-        return {name: float(np.interp(level, self.levels, found)) for name, found in self.coverage.items()}
+        return {name: float(np.interp(level, self.levels, shares)) for name, shares in self.coverage.items()}
 
 
 @dataclass(frozen=True)
