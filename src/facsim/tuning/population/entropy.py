@@ -49,7 +49,8 @@ def entropy(points: Tensor, neighbour: int = 3) -> Tensor:
         msg = f"{n} points have no neighbour number {neighbour}"
         raise ValueError(msg)
     with torch.no_grad():
-        partner = torch.cdist(points, points).topk(neighbour + 1, largest=False).indices[:, -1]
+        exact = "donot_use_mm_for_euclid_dist"  # products in single precision cannot tell near neighbours apart
+        partner = torch.cdist(points, points, compute_mode=exact).topk(neighbour + 1, largest=False).indices[:, -1]
     # The distance once more for the chosen pairs alone: the gradient of all n^2 distances would cost ten times as much.
     distance = (points - points[partner]).square().sum(1).add(1e-12).sqrt()
     volume = p / 2 * math.log(math.pi) - math.lgamma(p / 2 + 1)

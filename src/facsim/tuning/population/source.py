@@ -18,7 +18,7 @@ from facsim.errors import DataError, RangeWarning, WeightError
 from facsim.events import Events
 from facsim.models import Surrogate
 from facsim.schema import Schema
-from facsim.simulators.parametric import ParametricSimulator, require_calls
+from facsim.simulators.parametric import ParametricSimulator, Space, require_calls
 from facsim.tuning.calls import Account, observed
 from facsim.tuning.energy import EnergyGenerator
 from facsim.tuning.population.entropy import entropy
@@ -39,7 +39,8 @@ Array = NDArray[np.float64]
 LEAST = 300  # calls
 FREE = 20_000  # events of an emulator, which cost no call, to make the view from
 MENDED = 0.95  # effective share of points, above which a refinement is but noise
-FEWEST = 100  # points that a refinement must leave
+ENOUGH = 0.4  # above which one refinement does
+FEWEST = 20  # points that a refinement must leave
 SLACK = 1.03  # times the distance that a sample of the same law has on average
 CLOSE = 2e-3  # distance that is enough, in units of the prior's spread: data of one image have no floor
 WIDER = 0.08  # spread by which the second round's points are moved, in units of the box
@@ -119,8 +120,8 @@ def tune_source(
         (through the real simulator, see `facsim.tuning.pushforward`), ``members`` (median of each member of the
         ensemble), ``entropy`` in nats against a uniform law on the box, ``reached`` (distance over its floor through
         the emulator; above 1 the emulator is too rough or no population gives the data, which ``pushforward`` tells),
-        ``kept`` (effective share of points after the refinement, which is made if it is below 0.95), ``invalid`` (share
-        of points that the simulator's rule of validity refused).
+        ``kept`` (effective share of points after each refinement; above 0.95 there was nothing to refine), ``invalid``
+        (share of points that the simulator's rule of validity refused).
 
     Raises
     ------
@@ -198,12 +199,18 @@ def tune_source(
         "floor": slices.floor,
     }
     points = pool[: chosen.samples]
-    if plan.refine:
-        events = simulated(pool[: plan.refine])
-        near, seen = events.conditions[:, : len(space)].astype(np.float64), copy.view.array(_bare(events, data.schema))
-        accepted, details["kept"] = refine(near, seen, copy.view.array(data), data.weights, seed=seed)
-        if details["kept"] < MENDED and len(accepted) >= FEWEST:
-            points = space.from_unit(space.to_unit(accepted))[: chosen.samples]
+    details["kept"] = []
+    for _ in range(2 if plan.refine else 0):
+        events = simulated(pool[: plan.refine // 2])
+        tried, seen = events.conditions[:, : len(space)].astype(np.float64), copy.view.array(_bare(events, data.schema))
+        accepted, kept = refine(tried, seen, copy.view.array(data), data.weights, seed=seed)
+        details["kept"].append(kept)
+        if kept > MENDED or len(accepted) < FEWEST:
+            break
+        points = space.from_unit(space.to_unit(accepted))[: chosen.samples]
+        pool = _beside(points, space, plan.refine, place)
+        if kept > ENOUGH:
+            break
     with torch.no_grad():
         some = torch.from_numpy(space.to_unit(points[:2000]))
         details["entropy"] = entropy(some).item() if len(some) > 3 else None
@@ -222,6 +229,13 @@ def tune_source(
         label="largest entropy",
         details=details,
     )
+
+
+def _beside(points: Array, space: Space, n: int, place: np.random.Generator) -> Array:
+    """Valid points near given ones, which are many copies of few: moved by a third of their spread."""
+    unit = space.to_unit(points[place.integers(len(points), size=4 * n)])
+    moved = space.from_unit(unit + unit.std(axis=0) / 3 * place.standard_normal(unit.shape))
+    return moved[space.contains(moved)][:n]
 
 
 class _Plan(NamedTuple):

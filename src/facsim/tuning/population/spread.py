@@ -21,6 +21,7 @@ START = 0.0  # logit of the entropy's weight at the first step
 PACE = 24.0  # largest change of that logit over all steps
 SHARP = 10.0  # relative excess of the distance, times this, at which the largest change is made
 LOWEST, HIGHEST = -3.5, 4.0  # of it: what data say nothing of needs some entropy always
+FAR = 2.0  # excess from which on the entropy may be next to nothing, in the second half
 MEMORY = 0.95  # of the running distance that the weight listens to
 FASTER = 5.0  # learning rate of shifts and matrices, in units of the network's
 FEWEST = 16  # valid points, below which a step only leads back to the valid region
@@ -122,7 +123,7 @@ class Game:
                 running = excess if math.isnan(running) else MEMORY * running + (1 - MEMORY) * excess
                 if weight is None:
                     lean += PACE / steps * min(max(SHARP * (1 - running), -1.0), 1.0)
-                    lean = min(max(lean, LOWEST), HIGHEST)
+                    lean = min(max(lean, LOWEST if running < FAR or 2 * step < steps else 2 * LOWEST), HIGHEST)
                     share = 1 / (1 + math.exp(-lean))
                 else:
                     share = 1 - (1 - weight) * min(1.0, (step + 1) / (steps / 2))

@@ -55,6 +55,8 @@ class VariationalSettings(BaseModel):
     """Its first standard deviation."""
     rate: float = Field(default=1e-2, gt=0)
     """Learning rate of Adam for the mean, in units of the box; three times that for the logarithms of the widths."""
+    tight: float = Field(default=0.0, ge=0)
+    """Weight of the Gaussian's entropy, which is then made small, too: for data of one point, 0.02 or so."""
     first: int = Field(default=64, ge=20)
     """Events of a sample to begin with."""
     grow: int = Field(default=128, ge=1)
@@ -107,7 +109,7 @@ def tune_variational(
         ``kind="population"``: points of the Gaussian inside the valid region (its width is no uncertainty); for
         ``bayes`` ``kind="point"``, the samples being where functions drawn from the Gaussian process have a minimum.
         ``details``: ``divergence`` (mean of the last steps, nats), ``stopped`` (why), ``steps``, ``path`` (the mean at
-        every tenth of the way) and ``pushforward``.
+        every step), ``path_calls`` (calls until then) and ``pushforward``.
 
     Raises
     ------
@@ -272,6 +274,7 @@ def _search(
     place = np.random.default_rng([seed, 0x6A55])
     recent: deque[float] = deque(maxlen=settings.patience)
     path: list[list[float]] = []
+    spent: list[int] = []
     trail: list[list[Array]] = []
     stopped = "budget"
     known: tuple[Array, Array] | None = None
@@ -292,7 +295,7 @@ def _search(
         unit = torch.from_numpy(np.concatenate([space.to_unit(points), bad]))
         value = torch.from_numpy(np.concatenate([loss, np.full(len(bad), worst)]))
         score: Tensor = law.log_prob(_off_whole(unit, space, place))  # type: ignore[no-untyped-call]
-        objective = ((value - value.mean()) * score).mean()
+        objective = ((value - value.mean()) * score).mean() + settings.tight * gaussian.log_width.sum()
         for parameter, gradient in zip(moved, torch.autograd.grad(objective, moved, allow_unused=True), strict=True):
             parameter.grad = gradient
         optimiser.step()
@@ -300,6 +303,7 @@ def _search(
             gaussian.mean.clamp_(0, 1)
             gaussian.log_width.clamp_(math.log(1e-4), math.log(0.5))
         recent.append(verdict.divergence if verdict.capacity > 0.5 else LN2)
+        spent.append(rolling.account.spent)
         path.append(space.from_unit(gaussian.mean.detach().numpy()).tolist())
         trail.append([p.detach().numpy().copy() for p in gaussian.parameters()])
         tell()
@@ -318,7 +322,8 @@ def _search(
         "divergence": float(np.mean(recent)),
         "stopped": stopped,
         "steps": len(path),
-        "path": path[:: max(len(path) // 10, 1)],
+        "path": path,
+        "path_calls": spent,
     }
 
 
