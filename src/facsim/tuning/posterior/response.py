@@ -37,6 +37,7 @@ PER_TERM = 30  # events that a term of the response needs
 FOLDS = 5
 LEAST_VARIANCE = 0.05  # of the mean variance: a polynomial may fall below zero
 ROWS = 20_000
+CLOUD = 2000  # points to cool down: the mean of many events leaves one mode, or a few that are near
 MOST_COMPONENTS, LEAST_COMPONENT = 30, 1e-6  # of the events' own columns; share of the largest variance
 
 
@@ -94,7 +95,8 @@ class Response:
         parts = []
         for i in range(len(self.lines)):
             own = n // len(self.lines) + (i < n % len(self.lines))
-            parts.append(cool(partial(self.log_likelihood, x=x, weights=weights, member=i), self.region, own, seed + i))
+            law = partial(self.log_likelihood, x=x, weights=weights, member=i)
+            parts.append(cool(law, self.region, own, seed + i, CLOUD))
         return np.concatenate(parts)
 
     def sample_each(self, x: ArrayLike, n: int = 1000, seed: int = 0) -> Array:
