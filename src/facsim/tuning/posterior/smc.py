@@ -19,11 +19,12 @@ log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 LEAST_CLOUD = 20_000  # points: modes die out in smaller clouds
-KEPT = 0.7  # effective share of the cloud after a step of temperature
-MOVES, LAST_MOVES = 8, 32  # per temperature, and at the end
+KEPT = 0.6  # effective share of the cloud after a step of temperature
+MOVED, LAST_MOVED = 5.0, 10.0  # accepted moves of a point, on average, per temperature and at the end
+MOST_MOVES = 100  # tried for them
 MOST_STEPS = 400
 SMALLEST = 1e-5  # of a move, in units of the prior
-SCALES = (1.0, 0.5, 0.2, 0.05)  # of moves, in units of the best one for a normal distribution
+SCALES = (1.0, 0.5, 0.2)  # of moves, in units of the best one for a normal distribution
 
 
 def cool(
@@ -48,7 +49,7 @@ def cool(
     Notes
     -----
     Sequential Monte Carlo with adaptive temperatures (Del Moral, Doucet and Jasra, J. R. Stat. Soc. B 68 (2006) 411):
-    weights from one temperature to the next leave 70 % of the cloud effective, then it is drawn anew and moved by
+    weights from one temperature to the next leave 60 % of the cloud effective, then it is drawn anew and moved by
     Metropolis steps along the differences of other points (ter Braak, Stat. Comput. 16 (2006) 239), which have the
     shape of a mode within it and lead from one to the other between them.
 
@@ -73,7 +74,8 @@ def cool(
         rows = _resampled(weights, rng)
         z, theta, value, heat = z[rows], theta[rows], value[rows], heat + step
         done = heat >= 1 - 1e-12
-        for turn in range(LAST_MOVES if done else MOVES):
+        moved = 0.0
+        for turn in range(MOST_MOVES):
             first, second = rng.permutation(n), rng.permutation(n)
             # every fourth time a whole difference, which is what leads from mode to mode
             size = 1.0 if turn % 4 == 3 else 2.38 / np.sqrt(2 * z.shape[1]) * rng.choice(SCALES, n)[:, None]
@@ -85,6 +87,9 @@ def cool(
             new[valid] = _finite(log_likelihood(points[valid]))
             taken = np.log(rng.random(n)) < gain + heat * (new - value)
             z[taken], theta[taken], value[taken] = moved_z[taken], points[taken], new[taken]
+            moved += float(taken.mean())
+            if moved >= (LAST_MOVED if done else MOVED):
+                break
         if done:
             return theta[rng.permutation(n)[:wanted]]
     msg = f"after {MOST_STEPS} temperatures the cloud is at {heat:.2g} of 1: the likelihood is too sharp; use rounds"
