@@ -39,7 +39,8 @@ Array = NDArray[np.float64]
 LEAST = 300  # calls
 FREE = 20_000  # events of an emulator, which cost no call, to make the view from
 MENDED = 0.95  # effective share of points, above which a refinement is but noise
-ENOUGH = 0.4  # above which one refinement does
+ENOUGH = 0.4  # above which another one is not needed
+REFINED = 3  # times at most
 FEWEST = 20  # points that a refinement must leave
 SLACK = 1.03  # times the distance that a sample of the same law has on average
 CLOSE = 2e-3  # distance that is enough, in units of the prior's spread: data of one image have no floor
@@ -200,17 +201,24 @@ def tune_source(
     }
     points = pool[: chosen.samples]
     details["kept"] = []
-    for _ in range(2 if plan.refine else 0):
-        events = simulated(pool[: plan.refine // 2])
+    unrefined = points
+    for _ in range(REFINED if plan.refine else 0):
+        events = simulated(pool[: plan.refine // REFINED])
         tried, seen = events.conditions[:, : len(space)].astype(np.float64), copy.view.array(_bare(events, data.schema))
         accepted, kept = refine(tried, seen, copy.view.array(data), data.weights, seed=seed)
         details["kept"].append(kept)
-        if kept > MENDED or len(accepted) < FEWEST:
+        if kept > MENDED:
+            points = pool[: chosen.samples]
+            break
+        if len(accepted) < FEWEST:
+            points = unrefined
             break
         points = space.from_unit(space.to_unit(accepted))[: chosen.samples]
         pool = _beside(points, space, plan.refine, place)
         if kept > ENOUGH:
             break
+    else:
+        points = unrefined  # no point gives the data: better so than a handful of accidents
     with torch.no_grad():
         some = torch.from_numpy(space.to_unit(points[:2000]))
         details["entropy"] = entropy(some).item() if len(some) > 3 else None
