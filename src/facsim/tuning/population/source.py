@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,15 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
-from facsim.errors import DataError, RangeWarning, WeightError
+from facsim.errors import DataError, WeightError
 from facsim.events import Events
 from facsim.models import Surrogate
-from facsim.schema import Schema
 from facsim.simulators.parametric import ParametricSimulator, Space, require_calls
 from facsim.tuning.calls import Account, observed
-from facsim.tuning.energy import EnergyGenerator
+from facsim.tuning.population.copies import Copy, Trained, Wrapped, bare
 from facsim.tuning.population.entropy import entropy
 from facsim.tuning.population.generator import Frontier
 from facsim.tuning.population.reweight import refine
@@ -37,7 +34,6 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 LEAST = 300  # calls
-FREE = 20_000  # events of an emulator, which cost no call, to make the view from
 MENDED = 0.95  # effective share of points, above which a refinement is but noise
 ENOUGH = 0.4  # above which another one is not needed
 REFINED = 3  # times at most
@@ -161,9 +157,9 @@ def tune_source(
 
     frontier = Frontier(space, seed) if space.valid is not None else None
     if emulator is None:
-        copy: _Copy = _Trained(simulator, data.schema, simulated(space.draw(plan.rounds[0], seed)), chosen, seed, tick)
+        copy: Copy = Trained(simulator, data.schema, simulated(space.draw(plan.rounds[0], seed)), chosen, seed, tick)
     else:
-        copy = _Given(simulator, data.schema, emulator, given, chosen, seed, tick)
+        copy = Wrapped(simulator, data.schema, emulator, given, chosen, seed, tick)
     slices = Slices(copy.view.array(data), data.weights, points=chosen.batch, directions=chosen.directions, seed=seed)
 
     def spread(number: int) -> Spread:
@@ -204,7 +200,7 @@ def tune_source(
     unrefined = points
     for _ in range(REFINED if plan.refine else 0):
         events = simulated(pool[: plan.refine // REFINED])
-        tried, seen = events.conditions[:, : len(space)].astype(np.float64), copy.view.array(_bare(events, data.schema))
+        tried, seen = events.conditions[:, : len(space)].astype(np.float64), copy.view.array(bare(events, data.schema))
         accepted, kept = refine(tried, seen, copy.view.array(data), data.weights, seed=seed)
         details["kept"].append(kept)
         if kept > MENDED:
@@ -224,7 +220,7 @@ def tune_source(
         details["entropy"] = entropy(some).item() if len(some) > 3 else None
     if plan.test:
         events = simulated(points[: plan.test])  # no point twice: a classifier would know its events again
-        details["pushforward"] = pushforward(data, _bare(events, data.schema), view=copy.view.array, seed=seed)
+        details["pushforward"] = pushforward(data, bare(events, data.schema), view=copy.view.array, seed=seed)
     return Tuned(
         method="source",
         kind="population",
@@ -262,114 +258,6 @@ class _Plan(NamedTuple):
         rest, later = calls - test - refine, settings.rounds - 1
         each = rest * 2 // 5 // later if later else 0
         return cls((rest - later * each, *[each] * later), refine, test)
-
-
-class _Copy:
-    """What takes the simulator's place: parameters in, columns of the view out."""
-
-    view: View
-    misfit: float = 0.0
-
-    def __call__(self, unit: Tensor, given: Tensor, noise: torch.Generator) -> Tensor:
-        raise NotImplementedError
-
-    def learn(self, events: Events, seed: int) -> None:
-        """Go on with more events of the simulator."""
-
-
-class _Trained(_Copy):
-    """An emulator of the view's columns alone, trained here."""
-
-    def __init__(
-        self,
-        simulator: ParametricSimulator,
-        schema: Schema,
-        events: Events,
-        settings: SourceSettings,
-        seed: int,
-        tick: Callable[[], None],
-    ) -> None:
-        self.space, self.schema, self.settings, self.tick = simulator.space, schema, settings, tick
-        self.view = View(schema, len(self.space), settings.space, seed)
-        self.view.fit(_bare(events, schema), self._unit(events), steps=settings.summary_steps, seed=seed, tick=tick)
-        k = schema.condition_width
-        self.model = EnergyGenerator(len(self.space) + k, self.view.width - k, seed=seed)
-        self.known: list[Events] = []
-        self.learn(events, seed)
-
-    def learn(self, events: Events, seed: int) -> None:
-        """Train on these events and all before."""
-        self.known.append(events)
-        parts = [
-            (np.column_stack([self._unit(e), self._given(e)]), self.view.array(_bare(e, self.schema)))
-            for e in self.known
-        ]
-        inputs, columns = (np.concatenate(p) for p in zip(*parts, strict=True))
-        own = columns[:, : self.model.outputs]
-        self.model.fit(inputs, own, steps=self.settings.emulator_steps, seed=seed, tick=self.tick)
-        self.misfit = _misfit(self, parts[-1][0], parts[-1][1], len(self.space), seed)
-
-    def __call__(self, unit: Tensor, given: Tensor, noise: torch.Generator) -> Tensor:
-        drawn = self.model(torch.cat([unit, given], 1), torch.randn(len(unit), self.model.latent, generator=noise))
-        own = self.model.outputs
-        return torch.cat([drawn, (given - self.view.middle[own:]) / self.view.scale[own:]], 1)
-
-    def _unit(self, events: Events) -> Array:
-        return self.space.to_unit(events.conditions[:, : len(self.space)])
-
-    def _given(self, events: Events) -> NDArray[np.float32]:
-        return events.conditions[:, len(self.space) :]
-
-
-class _Given(_Copy):
-    """A surrogate of the user's, seen through the view."""
-
-    def __init__(
-        self,
-        simulator: ParametricSimulator,
-        schema: Schema,
-        emulator: Surrogate,
-        given: NDArray[np.float32],
-        settings: SourceSettings,
-        seed: int,
-        tick: Callable[[], None],
-    ) -> None:
-        emulator.schema.require_same(simulator.schema, f"the emulator is not one of {simulator.name}")
-        self.emulator, space = emulator.eval(), simulator.space
-        low = space.from_unit(np.zeros((1, len(space)))) - 0.5 * space.whole
-        self.low = torch.from_numpy(low).float()
-        self.span = torch.from_numpy(space.high + 0.5 * space.whole - low).float()
-        self.view = View(schema, len(space), settings.space, seed)
-        points = space.draw(FREE, seed)
-        rows = given[np.random.default_rng([seed, 0x61]).integers(len(given), size=FREE)]
-        with warnings.catch_warnings():  # the border of the range, which no training sample reaches quite
-            warnings.simplefilter("ignore", RangeWarning)
-            events = emulator.sample(np.column_stack([points, rows]).astype(np.float32), seed=seed)
-        self.view.fit(_bare(events, schema), space.to_unit(points), steps=settings.summary_steps, seed=seed, tick=tick)
-
-    def __call__(self, unit: Tensor, given: Tensor, noise: torch.Generator) -> Tensor:
-        conditions = torch.cat([self.low + unit * self.span, given], 1)
-        drawn = self.emulator(conditions, torch.randn(len(unit), self.emulator.latent, generator=noise))
-        seen: Tensor = self.view(drawn, given)
-        return seen
-
-
-def _misfit(copy: _Copy, inputs: Array, columns: Array, parameters: int, seed: int) -> float:
-    """Distance of emulated to simulated columns at the same points, beyond what two samples have."""
-    rows = slice(0, 4096)
-    noise = torch.Generator().manual_seed(seed)
-    both = torch.from_numpy(inputs[rows]).float()
-    unit, given = both[:, :parameters], both[:, parameters:]
-    slices = Slices(columns[rows], None, points=len(unit), directions=64, seed=seed)
-    with torch.no_grad():
-        distance = float(slices(copy(unit, given, noise)))
-    return max(distance - slices.floor, 0.0)
-
-
-def _bare(events: Events, schema: Schema) -> Events:
-    """Simulated events without their parameters: features, and what is given."""
-    k = schema.condition_width
-    return Events(events.features, events.conditions[:, events.conditions.shape[1] - k :], schema)
 
 
 def _weighable(simulator: ParametricSimulator, data: Events) -> Events:
