@@ -242,7 +242,8 @@ def _line(summary: Summary, u: Array, x: NDArray[np.float32], seed: int) -> _Lin
             total += float((((s - basis @ slopes)[fold == k] ** 2) / unit).sum())
         return total
 
-    powers = _powers(p, min(allowed, key=error))
+    # One degree more than predicts best: there bias and noise are of one size, and only the noise is accounted for.
+    powers = _powers(p, min(min(allowed, key=error) + 1, allowed[-1]))
     basis = _basis(u, powers)
     slopes = np.linalg.lstsq(basis, s, rcond=None)[0]
     residual = (s - basis @ slopes) * math.sqrt(n / (n - len(powers)))
