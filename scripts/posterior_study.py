@@ -30,7 +30,7 @@ TASKS: dict[str, tuple[int, dict[str, Any]]] = {  # calls, settings
     "two-moons": (30_000, {"steps": 20_000, "summary": 16}),
     "slcp": (
         30_000,
-        {"engine": "likelihood", "points": "x", "components": 2, "steps": 12_000, "learning_rate": 4e-3},
+        {"engine": "likelihood", "points": "x", "components": 2, "steps": 10_000, "learning_rate": 4e-3},
     ),
     "gaussian-linear": (30_000, {"steps": 10_000}),
     "gaussian-linear-uniform": (30_000, {"steps": 10_000}),
@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", help="of PosteriorSettings")
     out.add_argument("--observations", type=int, default=10)
     out.add_argument("--samples", type=int, default=10_000, help="per observation")
-    out.add_argument("--tests", type=int, default=300, help="simulations that test the calibration (lines: 2,000)")
+    out.add_argument("--tests", type=int, default=0, help="simulations that test the calibration (default: the task's)")
     out.add_argument("--seed", type=int, default=0)
     return out
 
@@ -94,7 +94,7 @@ def compared(simulator: Any, posterior: Any, args: argparse.Namespace) -> dict[s
 
 def calibrated(simulator: Any, posterior: Any, args: argparse.Namespace) -> dict[str, Any]:
     """Ranks, balls and coverage over new simulations."""
-    tests = 2000 if args.task == "lines" and args.tests == 300 else args.tests
+    tests = args.tests or {"lines": 2000, "slcp": 100}.get(args.task, 300)
     theta = simulator.space.draw(tests, args.seed, 3)
     samples = posterior.sample_each(simulator.sample(theta, seed=args.seed + 3).features, 400, seed=args.seed)
     ranks, balls, held = sbc(theta, samples), tarp(theta, samples), coverage(theta, samples)

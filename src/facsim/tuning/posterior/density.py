@@ -21,7 +21,7 @@ from facsim.simulators.parametric import Space
 from facsim.tuning.posterior.coordinates import Region
 from facsim.tuning.posterior.pairs import Pairs, rows_of
 from facsim.tuning.posterior.settings import PosteriorSettings
-from facsim.tuning.posterior.smc import cool
+from facsim.tuning.posterior.smc import LEAST_CLOUD, cool
 from facsim.tuning.posterior.training import train
 
 __all__ = ["MOST_COLUMNS", "Density", "fit_density"]
@@ -32,6 +32,7 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.float32]
 MOST_COLUMNS = 32
 ROWS = 20_000
+SMALL_CLOUD = 4000  # where many posteriors are wanted, each not quite so exactly
 MOST_VALIDATED = 5000
 LEAST_WIDTH, MOST_WIDTH = -9.0, 4.0  # logarithms
 
@@ -78,15 +79,22 @@ class Density:
             out[first : first + step] = (np.logaddexp.reduce(each, axis=0) - math.log(len(each))) @ w
         return out
 
-    def sample(self, x: ArrayLike | Events, n: int = 1000, seed: int = 0, weights: ArrayLike | None = None) -> Array:
+    def sample(
+        self,
+        x: ArrayLike | Events,
+        n: int = 1000,
+        seed: int = 0,
+        weights: ArrayLike | None = None,
+        cloud: int = LEAST_CLOUD,
+    ) -> Array:
         """Draw parameter points (n, p) given all events x (k, d) of one point; see `facsim.tuning.posterior.smc`."""
-        return cool(lambda t: self.log_likelihood(t, x, weights), self.region, n, seed)
+        return cool(lambda t: self.log_likelihood(t, x, weights), self.region, n, seed, cloud)
 
-    def sample_each(self, x: ArrayLike, n: int = 1000, seed: int = 0) -> Array:
+    def sample_each(self, x: ArrayLike, n: int = 1000, seed: int = 0, cloud: int = SMALL_CLOUD) -> Array:
         """Posterior samples (m, n, p) of many sets x (m, k, d), for calibration; (m, d) are single events."""
         sets = np.asarray(x, np.float32)
         sets = sets[:, None] if sets.ndim == 2 else sets
-        return np.stack([self.sample(one, n, seed + i) for i, one in enumerate(sets)])
+        return np.stack([self.sample(one, n, seed + i, cloud=cloud) for i, one in enumerate(sets)])
 
 
 class MixtureNet(nn.Module):

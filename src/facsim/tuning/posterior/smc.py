@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 from facsim.errors import TrainingError
 from facsim.tuning.posterior.coordinates import Region
 
-__all__ = ["cool"]
+__all__ = ["LEAST_CLOUD", "cool"]
 
 log = logging.getLogger(__name__)
 
