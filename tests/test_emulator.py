@@ -45,7 +45,7 @@ class BarNet(nn.Module):
         super().__init__()
         self.sign = -1 if turned else 1
 
-    def forward(self, conditions, noise):
+    def forward(self, conditions, noise):  # noqa: ARG002 - the interface
         height, light = conditions.T[:, :, None]
         rows = (torch.arange(64) // 8 - 3.5)[None]
         return light * torch.exp(-((rows - 3 * self.sign * height) ** 2) / 4)
