@@ -34,7 +34,7 @@ TASKS: dict[str, tuple[int, dict[str, Any]]] = {  # calls, settings
     ),
     "gaussian-linear": (30_000, {"steps": 10_000}),
     "gaussian-linear-uniform": (30_000, {"steps": 10_000}),
-    "lines": (200_000, {"steps": 20_000, "hidden": 192}),
+    "lines": (200_000, {"steps": 25_000, "batch": 256, "channels": 4, "solver_steps": 8}),
 }
 
 

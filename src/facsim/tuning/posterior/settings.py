@@ -35,7 +35,7 @@ class PosteriorSettings(BaseModel):
     """Numbers that events are summarised by."""
     summary_blocks: int = Field(default=2, ge=1)
     """Residual blocks of the summary."""
-    channels: int = Field(default=16, ge=1)
+    channels: int = Field(default=8, ge=1)
     """Planes of the first layer of the summary of images."""
     components: int = Field(default=4, ge=1)
     """Gaussians of the engine ``likelihood``."""

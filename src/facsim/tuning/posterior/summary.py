@@ -15,6 +15,8 @@ from facsim.schema import Block
 __all__ = ["EventNet", "SetSummary"]
 
 LEAST_IMAGE = 8  # pixels along both axes from which a block is looked at as an image
+LINE = 10  # quantities of the straight line through an image
+LEAST_WIDTH = 1e-4  # squared, half an image is 1
 SOFT = 4.0  # standard deviations up to which columns enter linearly
 
 
@@ -107,12 +109,14 @@ class EventNet(nn.Module):
 
 
 class _Eye(nn.Module):
-    """Image (m, 1, H, W) to (m, width): three convolutions, and the moments of rows and columns beside them.
+    """Image (m, 1, H, W) to (m, width): three convolutions, and beside them what a physicist would look at first.
 
-    A line's gradient is a ratio of moments, which convolutions with small kernels find slowly.
+    Moments of rows and columns, and of the whole: light, centre, widths, and the straight line through it. Ratios of
+    moments are what convolutions with small kernels find slowly.
     """
 
     moments: Tensor
+    places: Tensor
 
     def __init__(self, rows: int, columns: int, channels: int, width: int) -> None:
         super().__init__()
@@ -124,7 +128,11 @@ class _Eye(nn.Module):
         seen = planes[-1] * math.ceil(rows / 8) * math.ceil(columns / 8)
         powers = torch.linspace(-1, 1, max(rows, columns))[None] ** torch.arange(3)[:, None]  # (3, length)
         self.register_buffer("moments", powers / max(rows, columns) ** 0.5, persistent=False)
-        self.out = nn.Linear(seen + 3 * (rows + columns), width)
+        v, u = torch.meshgrid(torch.linspace(-1, 1, rows), torch.linspace(-1, 1, columns), indexing="ij")
+        terms = torch.stack([torch.ones_like(u), u, v, u * u, u * v, v * v], -1)
+        self.register_buffer("places", terms.flatten(0, 1), persistent=False)  # (pixels, 6)
+        self.dark = nn.Parameter(torch.ones(()))  # below it, in standard deviations, a pixel has no light
+        self.out = nn.Linear(seen + 3 * (rows + columns) + LINE, width)
         self.shape = rows, columns
 
     def forward(self, x: Tensor) -> Tensor:
@@ -132,5 +140,18 @@ class _Eye(nn.Module):
         image = x[:, 0]
         of_columns = torch.einsum("mrc,kr->mkc", image, self.moments[:, :rows]).flatten(1)
         of_rows = torch.einsum("mrc,kc->mkr", image, self.moments[:, :columns]).flatten(1)
-        out: Tensor = self.out(torch.cat([self.convolutions(x).flatten(1), of_columns, of_rows], 1))
+        parts = [self.convolutions(x).flatten(1), of_columns, of_rows, self._line(image.flatten(1))]
+        out: Tensor = self.out(torch.cat(parts, 1))
         return out
+
+    def _line(self, pixels: Tensor) -> Tensor:
+        """Light, centre, widths and correlation, and the straight lines v(u) and u(v) through it, (m, 10)."""
+        total, u, v, uu, uv, vv = (nn.functional.relu(pixels - self.dark) @ self.places).unbind(1)
+        light = total.clamp(min=1e-6)
+        u, v = u / light, v / light
+        uu, uv, vv = uu / light - u * u, uv / light - u * v, vv / light - v * v
+        wide, high = uu.clamp(min=LEAST_WIDTH), vv.clamp(min=LEAST_WIDTH)
+        up, across = uv / wide, uv / high
+        # far from the light the lines lead anywhere
+        cut = [torch.asinh(t) for t in (up, v - up * u, across, u - across * v)]
+        return torch.stack([total.log1p(), u, v, wide.sqrt(), high.sqrt(), uv / (wide * high).sqrt(), *cut], 1)
