@@ -153,16 +153,19 @@ def test_the_film_runs_and_can_be_stopped(pages: dict[str, tuple[str, Path]], tm
     </script></body>"""
     page = tmp_path / "film.html"
     page.write_text(pages["training"][0].replace("</body>", script), encoding="utf-8")
-    for flags, expected in (
-        ([], ["step 10 1", "step 20 1", "step 20 1", "step 20 1"]),
-        # who wants no motion gets the last frame; the click of the test then starts the film
-        (["--force-prefers-reduced-motion"], ["step 30 1"] * 3),
-    ):
+    for flags in ([], ["--force-prefers-reduced-motion"]):
         dom = run("--virtual-time-budget=8000", "--dump-dom", *flags, page.as_uri())
         found = re.search(r'<pre id="found">(.*?)(Play|Pause)</pre>', dom)
         assert found, dom[-2000:]
-        assert found[1].split(";")[: len(expected)] == expected
-        assert found[2] == ("Pause" if flags else "Play")
+        seen = found[1].split(";")
+        if flags:  # who wants no motion gets the last frame; the click of the test then starts the film
+            assert seen[:3] == ["step 30 1"] * 3
+            assert found[2] == "Pause"
+        else:  # which frame it stops at depends on how busy the machine is
+            assert seen[0] == "step 10 1"
+            assert seen[1] != seen[0]
+            assert seen[2] == seen[3]
+            assert found[2] == "Play"
 
 
 def test_print_gives_pages(pages: dict[str, tuple[str, Path]], tmp_path: Path) -> None:

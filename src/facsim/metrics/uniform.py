@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from facsim.errors import DataError
 from facsim.metrics.samples import Array
@@ -94,6 +93,8 @@ def _null(m: int) -> tuple[Array, Array]:
     """Two-sided tail probability of each count at each inner point (k - 1, m + 1), and the statistic under the null."""
     grid = grid_of(m)
     counts = np.arange(m + 1)
+    from scipy import stats
+
     up = stats.binom.cdf(counts, m, grid[:-1, None])
     down = stats.binom.sf(counts - 1, m, grid[:-1, None])
     tail = np.minimum(1.0, 2 * np.minimum(up, down))

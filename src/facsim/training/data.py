@@ -175,7 +175,7 @@ class TrainingData:
 
     def _check_groups(self, conditions: NDArray[np.float32], start: int) -> None:
         """Whether the conditions of whole groups, from row `start` on, are the same within each."""
-        grouped = conditions.reshape(-1, self.group, self.given)
+        grouped = conditions.reshape(len(conditions) // self.group, self.group, self.given)
         wrong = (grouped != grouped[:, :1]).any(axis=(1, 2))
         if wrong.any():
             first = start + int(wrong.argmax()) * self.group

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from facsim.events import Events
 from facsim.files import atomic
@@ -163,6 +162,8 @@ def _interval(low: float, high: float) -> str:
 
 
 def _coverage(found: Calibration | None) -> list[Drawing]:
+    from scipy.stats import binom
+
     if found is None:
         return []
     levels = np.concatenate([[0.0], found.levels, [1.0]])
