@@ -86,17 +86,14 @@ class Response:
         self, theta: ArrayLike, x: ArrayLike | Events, weights: ArrayLike | None = None, member: int = 0
     ) -> Array:
         """Logarithm (n,) of the likelihood of all events x (k, d) at points (n, p), up to a constant."""
-        line = self.lines[member]
-        chi, volume = self._pulls(theta, *self._observed(x, weights, line), line)
-        return -0.5 * (chi + volume)
+        return self._law(x, weights, member)(theta)
 
     def sample(self, x: ArrayLike | Events, n: int = 1000, seed: int = 0, weights: ArrayLike | None = None) -> Array:
         """Draw parameter points (n, p) given all events x (k, d) of one point; the members' posteriors are mixed."""
         parts = []
         for i in range(len(self.lines)):
             own = n // len(self.lines) + (i < n % len(self.lines))
-            law = partial(self.log_likelihood, x=x, weights=weights, member=i)
-            parts.append(cool(law, self.region, own, seed + i, CLOUD))
+            parts.append(cool(self._law(x, weights, i), self.region, own, seed + i, CLOUD))
         return np.concatenate(parts)
 
     def sample_each(self, x: ArrayLike, n: int = 1000, seed: int = 0) -> Array:
@@ -115,6 +112,17 @@ class Response:
             chi, _ = self._pulls(theta, *self._observed(x, weights, line), line)
             pvalues.append(float(chi2.sf(chi.min(), line.slopes.shape[1])))
         return min(1.0, 2 * min(pvalues))
+
+    def _law(self, x: ArrayLike | Events, weights: ArrayLike | None, member: int) -> Callable[[ArrayLike], Array]:
+        """The likelihood as a function of points alone: events are summarised once."""
+        line = self.lines[member]
+        mean, share = self._observed(x, weights, line)
+
+        def law(theta: ArrayLike) -> Array:
+            chi, volume = self._pulls(theta, mean, share, line)
+            return -0.5 * (chi + volume)
+
+        return law
 
     def _observed(self, x: ArrayLike | Events, weights: ArrayLike | None, line: _Line) -> tuple[Array, float]:
         """Mean summary (q,) of the data and its variance in units of an event's."""
