@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
+from torch import Tensor, nn
 
 from facsim.models import Draw
 from facsim.schema import Block
@@ -23,6 +23,10 @@ __all__ = ["fit_posterior"]
 
 MOST_VALIDATED = 2000
 APART = 7919  # between the seeds of two members
+SHORT = 0.5  # steps of the Gaussian for one of the flow
+LATE = 2  # power that brings times closer to 1, where a flow forms its details
+
+Loss = Callable[[Pairs, np.random.Generator, Draw], dict[str, Tensor]]
 
 
 def fit_posterior(
@@ -93,26 +97,52 @@ def fit_posterior(
 def _fit(
     net: PosteriorNet, region: Region, pairs: Pairs, settings: PosteriorSettings, seed: int, progress: Progress | None
 ) -> list[dict[str, float]]:
-    """Train one member; half of the steps show sets of full size, the others sets of all sizes."""
+    """Train one member: the Gaussian, and then the flow. Half of the steps show full sets, the others all sizes."""
     learned, held = pairs.split(settings.validation, MOST_VALIDATED, seed)
     some = learned[: 10 * MOST_VALIDATED]
-    net.summary.event.fit(torch.from_numpy(some.x[some.weights != 0]))
+    for event in (net.first.summary.event, net.summary.event):
+        event.fit(torch.from_numpy(some.x[some.weights != 0]))
 
-    def losses(rng: np.random.Generator, draw: Draw) -> Mapping[str, Tensor]:
+    def batch(rng: np.random.Generator) -> Pairs:
         most = pairs.events
         size = most if rng.random() < 0.5 else min(int((most + 1) ** rng.random()), most)
-        return of(learned.batch(rng, settings.batch).subsets(size, rng), rng, draw)
+        return learned.batch(rng, settings.batch).subsets(size, rng)
 
-    def validate() -> Mapping[str, Tensor]:
-        return of(held, np.random.default_rng([seed, 0x7E57]), Draw(seed + 1, 0))
-
-    def of(part: Pairs, rng: np.random.Generator, draw: Draw) -> dict[str, Tensor]:
+    def tensors(part: Pairs, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         z = torch.from_numpy(region.encode(part.theta, rng).astype(np.float32))
-        noise, time = draw.normal(*part.theta.shape), draw.times(len(part))
-        gaussian, flow = net.losses(z, torch.from_numpy(part.x), torch.from_numpy(part.weights), noise, time)
-        return {"gaussian": gaussian, "flow": flow}
+        return z, torch.from_numpy(part.x), torch.from_numpy(part.weights)
 
-    return train(net, losses, validate, settings, seed, progress)
+    def gaussian(part: Pairs, rng: np.random.Generator, _: Draw) -> dict[str, Tensor]:
+        return {"gaussian": net.first.loss(*tensors(part, rng))}
+
+    def flow(part: Pairs, rng: np.random.Generator, draw: Draw) -> dict[str, Tensor]:
+        noise, time = draw.normal(*part.theta.shape), 1 - (1 - draw.times(len(part))) ** LATE
+        return {"flow": net.loss(*tensors(part, rng), noise, time)}
+
+    history = []
+    short = settings.model_copy(update={"steps": max(1, round(SHORT * settings.steps))})
+    total, before = short.steps + settings.steps, 0
+    for loss, trained, chosen, stream in (
+        (gaussian, net.first, short, seed),
+        (flow, nn.ModuleList([net.summary, net.velocity]), settings, seed + 1),
+    ):
+
+        def losses(rng: np.random.Generator, draw: Draw, loss: Loss = loss) -> Mapping[str, Tensor]:
+            return loss(batch(rng), rng, draw)
+
+        def validate(loss: Loss = loss) -> Mapping[str, Tensor]:
+            return loss(held, np.random.default_rng([seed, 0x7E57]), Draw(seed, -1))
+
+        def tick(done: int, _: int, before: int = before) -> None:
+            if progress is not None:
+                progress(before + done, total)
+
+        history += train(trained, losses, validate, chosen, stream, tick)
+        before += chosen.steps
+        if trained is net.first:  # what the Gaussian looks at is a good start for the flow
+            net.summary.load_state_dict(net.first.summary.state_dict())
+    net.eval()
+    return history
 
 
 def _share(progress: Progress | None, member: int, members: int) -> Progress | None:

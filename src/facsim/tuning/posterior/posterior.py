@@ -130,10 +130,12 @@ class Posterior:
         }
 
     def summaries(self, x: ArrayLike) -> Array:
-        """What the first member makes of sets x (m, k, d), or of single events (m, d): (m, summary)."""
+        """Learned summaries (m, s) of sets x (m, k, d), or of single events (m, d), by the first member."""
         sets = np.asarray(x, np.float32)
         sets = sets[:, None] if sets.ndim == 2 else sets
-        return self._contexts(sets, np.ones(sets.shape[:2], np.float32))[0].numpy().astype(np.float64)
+        p = len(self.region.space)
+        context = self._contexts(sets, np.ones(sets.shape[:2], np.float32))[0]
+        return context[:, p + p * p :].numpy().astype(np.float64)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``posterior.safetensors``: weights, and everything else as JSON in its header."""
@@ -210,12 +212,12 @@ class Posterior:
 
     @torch.no_grad()
     def _contexts(self, x: NDArray[np.float32], weights: NDArray[np.float32]) -> list[Tensor]:
-        """Summaries (m, s) of sets (m, k, d), by every member."""
+        """What every member knows of sets (m, k, d)."""
         step = max(1, ROWS // x.shape[1])
         return [
             torch.cat(
                 [
-                    net.summary(torch.from_numpy(x[i : i + step]), torch.from_numpy(weights[i : i + step]))
+                    net.context(torch.from_numpy(x[i : i + step]), torch.from_numpy(weights[i : i + step]))
                     for i in range(0, len(x), step)
                 ]
             )

@@ -15,6 +15,7 @@ from facsim.schema import Block
 __all__ = ["EventNet", "SetSummary"]
 
 LEAST_IMAGE = 8  # pixels along both axes from which a block is looked at as an image
+MOST_PLAIN = 16
 LINE = 10  # quantities of the straight line through an image
 LEAST_WIDTH = 1e-4  # squared, half an image is 1
 SOFT = 4.0  # standard deviations up to which columns enter linearly
@@ -25,14 +26,14 @@ class SetSummary(nn.Module):
 
     .. math:: \bar\phi = \sum_i w_i \phi(x_i) / \sum_i w_i
 
-    (Zaheer et al., arXiv:1703.06114). With many events the mean of embeddings is all that a regular law asks for.
+    (Zaheer et al., arXiv:1703.06114). Beside it stand the means of up to 16 plain columns, which nothing has bent.
 
     Parameters
     ----------
     blocks : sequence of Block
         What an event holds; blocks of 8 x 8 numbers or more are images.
     width : int
-        Columns of the summary, and of an embedding.
+        Columns of an embedding, and of the summary without the plain ones.
     hidden, depth : int
         Width and residual blocks of the networks.
     channels : int
@@ -50,6 +51,9 @@ class SetSummary(nn.Module):
         super().__init__()
         self.event = EventNet(blocks, width, hidden, depth, channels)
         self.join = ResidualMLP(width + 1, width, hidden, 1)
+        plain = len(self.event.plain)
+        self.plain = plain if plain <= MOST_PLAIN else 0
+        self.width = width + self.plain
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
         """Summaries (b, width) of sets (b, n, d) with event weights (b, n); an event of weight 0 is not there."""
@@ -58,8 +62,11 @@ class SetSummary(nn.Module):
         mean = (weights[:, :, None] * each).sum(1) / total
         # the number of unweighted events with the same statistical error
         size = total**2 / (weights**2).sum(1, keepdim=True)
-        out: Tensor = self.join(torch.cat([mean, size.log()], 1))
-        return out
+        joined: Tensor = self.join(torch.cat([mean, size.log()], 1))
+        if not self.plain:
+            return joined
+        columns = self.event.columns(x.flatten(0, 1)).view(*x.shape[:2], -1)
+        return torch.cat([joined, (weights[:, :, None] * columns).sum(1) / total], 1)
 
 
 class EventNet(nn.Module):
@@ -102,10 +109,15 @@ class EventNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Embeddings (m, width) of events (m, d)."""
         y = (x - self.centre) / self.scale
-        parts = [SOFT * torch.asinh(y[:, self.plain] / SOFT)]
+        parts = [self.columns(x)]
         parts += [eye(y[:, c].view(-1, 1, *s)) for eye, (c, s) in zip(self.eyes, self.images, strict=True)]
         out: Tensor = self.net(torch.cat(parts, 1))
         return out
+
+    def columns(self, x: Tensor) -> Tensor:
+        """Plain columns (m, c), standardised; far ones are drawn in."""
+        y = ((x - self.centre) / self.scale)[:, self.plain]
+        return SOFT * torch.asinh(y / SOFT)
 
 
 class _Eye(nn.Module):
