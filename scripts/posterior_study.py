@@ -58,7 +58,7 @@ def main() -> None:
         "cpu": round(time.process_time() - cpu),
         "history": getattr(posterior, "history", []),
     }
-    print(f"{found['task']}: trained in {found['cpu']} s of CPU")
+    print(f"{found['task']}: trained in {found['cpu']} s of CPU", flush=True)
     found |= calibrated(simulator, posterior, args)
     found |= lines(simulator, posterior, args) if args.task == "lines" else compared(simulator, posterior, args)
     write_json(args.output, found)
