@@ -42,7 +42,7 @@ PAGE_FILE, CALLS_FOLDER = "report.html", "calls"
 SHOWN = (200, 2000)
 """Fewest and most events of the default and of the tuned simulation on the page."""
 SHARE = 10
-"""One call in so many, at most, is for either of them."""
+"""Either of them takes one call in so many, at most."""
 
 
 def tune(
@@ -111,14 +111,13 @@ def tune(
     known = None if truth is None else made.space.point(truth)
     events, name = (data, "the data") if isinstance(data, Events) else (facsim.io.read(data), os.fspath(data))
     events = observed(made, events.check(name))
-    shown = int(np.clip(len(events), *SHOWN))
-    if 2 * SHARE * shown > 2 * calls:
-        shown = calls // SHARE
+    shown = min(int(np.clip(len(events), *SHOWN)), calls // SHARE)
+    for_page = 2 * shown  # default and tuned
     folder = Path(output)
     kept = Cached(made, folder / CALLS_FOLDER)
-    found = function(kept, events, calls=calls - 2 * shown, seed=seed, settings=chosen, progress=progress)
+    found = function(kept, events, calls=calls - for_page, seed=seed, settings=chosen, progress=progress)
 
-    account = Account(kept, 2 * shown, seed + 1)
+    account = Account(kept, for_page, seed + 1)
     simulations = {
         "default": account.call(*_rows(made, made.space.default[None], events, shown, seed)),
         "tuned": account.call(*_rows(made, found.samples, events, shown, seed)),
