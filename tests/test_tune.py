@@ -127,4 +127,4 @@ def test_the_command_says_what_is_missing(tmp_path):
             cli, ["tune", *words, "--data", str(tmp_path / "data.h5"), "-o", str(tmp_path / "r")]
         )
         assert found.exit_code == 2
-        assert "give either SIMULATOR" in found.output or "--parameters" in found.output
+        assert "give one of SIMULATOR" in found.output or "--parameters" in found.output

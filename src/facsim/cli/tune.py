@@ -27,9 +27,10 @@ __all__ = ["tune"]
 @click.option("--calls", type=int, default=10_000, show_default=True, help="Events that the simulator is asked for.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--command", metavar="TEXT", help="Instead of SIMULATOR: './my_sim {params.json} {out.h5}'.")
-@click.option("--parameters", type=click.Path(path_type=Path), metavar="YAML", help="Parameters of --command.")
-@click.option("--workers", type=int, default=1, show_default=True, help="Runs of --command at once.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="For one run of --command.")
+@click.option("--function", metavar="MODULE:NAME", help="Instead of SIMULATOR: a Python function, or an object.")
+@click.option("--parameters", type=click.Path(path_type=Path), metavar="YAML", help="Of --command or --function.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Runs of --command or --function at once.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="For one run of --command or --function.")
 @click.option("--batch", type=int, default=32, show_default=True, help="Events per run of --command.")
 @click.option("--option", "options", type=KeyValue("m_max=2"), multiple=True, help="Change an option of SIMULATOR.")
 @click.option("--set", "settings", type=KeyValue("steps=2000"), multiple=True, help="Change a setting of the method.")
@@ -39,10 +40,12 @@ __all__ = ["tune"]
 def tune(
     simulator: str | None,
     command: str | None,
+    function: str | None,
     parameters: Path | None,
     workers: int,
     timeout: float | None,
     batch: int,
+    data: Path,
     options: tuple[tuple[str, str], ...],
     settings: tuple[tuple[str, str], ...],
     truth: tuple[tuple[str, str], ...],
@@ -51,29 +54,34 @@ def tune(
 ) -> None:
     """Tune the parameters of a simulator to data.
 
-    SIMULATOR is one of facsim's own with parameters (lines, tracks, pythia-tune, ...); --command takes any program
-    that reads a file of parameters and writes a file of events.
+    SIMULATOR is one of facsim's own with parameters (lines, tracks, pythia-tune, ...) or of an installed plug-in;
+    --command takes any program that reads a file of parameters and writes a file of events, --function a Python
+    function of parameters and a random generator, from a module of this folder or an installed one.
     """
-    from facsim import api
-    from facsim.simulators.parametric import CommandSimulator, ParametricSimulator, parametric, read_space
+    from facsim import api, io
+    from facsim.simulators.parametric import CommandSimulator, ParametricSimulator, imported, parametric, read_space
 
-    if (simulator is None) == (command is None):
-        msg = "give either SIMULATOR or --command"
+    if sum(way is not None for way in (simulator, command, function)) != 1:
+        msg = "give one of SIMULATOR, --command and --function"
         raise click.UsageError(msg)
+    space = None if parameters is None else read_space(parameters)
     chosen: ParametricSimulator
-    if command is None:
-        chosen = parametric(str(simulator), **dict(options))
-    elif parameters is None:
+    if simulator is not None:
+        chosen = parametric(simulator, **dict(options))
+    elif function is not None:
+        with io.open(data) as reader:
+            schema = reader.schema
+        chosen = imported(function, space, schema, workers=workers, timeout=timeout)
+    elif space is None:
         msg = "--command needs --parameters: a YAML file with names and ranges"
         raise click.UsageError(msg)
     else:
-        space = read_space(parameters)
         output.mkdir(parents=True, exist_ok=True)
         messages = output / "simulator.log"
-        chosen = CommandSimulator(command, space, batch=batch, workers=workers, timeout=timeout, log=messages)
+        chosen = CommandSimulator(str(command), space, batch=batch, workers=workers, timeout=timeout, log=messages)
     known = {name: _number(name, text) for name, text in truth} or None
     with progress("tuning", "steps") as tick:
-        found = api.tune(chosen, output=output, settings=dict(settings), truth=known, progress=tick, **given)
+        found = api.tune(chosen, data, output=output, settings=dict(settings), truth=known, progress=tick, **given)
     page = output / "report.html"
     lines = [*found.lines(), f"{found.calls:,} calls of the simulator, {found.failed:,} failed; the page is {page}"]
     low, high = found.interval()

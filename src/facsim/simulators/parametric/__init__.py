@@ -4,6 +4,7 @@ from facsim.simulators.parametric.base import Calls, ParametricSimulator, requir
 from facsim.simulators.parametric.cache import Cached
 from facsim.simulators.parametric.command import CommandSimulator
 from facsim.simulators.parametric.function import FunctionSimulator
+from facsim.simulators.parametric.imported import imported
 from facsim.simulators.parametric.space import Parameter, Space
 from facsim.simulators.parametric.space_file import read_space
 from facsim.simulators.parametric.table import parametric, parametric_names, write
@@ -16,6 +17,7 @@ __all__ = [
     "Parameter",
     "ParametricSimulator",
     "Space",
+    "imported",
     "parametric",
     "parametric_names",
     "read_space",

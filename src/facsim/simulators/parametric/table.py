@@ -7,8 +7,9 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,6 +24,8 @@ __all__ = ["options", "parametric", "parametric_names", "write"]
 log = logging.getLogger(__name__)
 
 HERE = "facsim.simulators.parametric"
+GROUP = "facsim.simulators"
+"""Entry points of other packages: each a `ParametricSimulator`, a class of one, or a function that makes one."""
 CASES: dict[str, str] = {  # module below HERE : class
     "lines": "lines:Lines",
     "lines-noisy": "lines:NoisyLines",
@@ -39,14 +42,14 @@ CASES: dict[str, str] = {  # module below HERE : class
 
 
 def parametric_names() -> list[str]:
-    """Names of all simulators with parameters.
+    """Names of all simulators with parameters, those of installed plug-ins included.
 
     Examples
     --------
     >>> parametric_names()[:3]
     ['lines', 'lines-noisy', 'lines-poisson']
     """
-    return list(CASES)
+    return [*CASES, *(name for name in _plugins() if name not in CASES)]
 
 
 def options(name: str) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def options(name: str) -> dict[str, Any]:
     >>> options("lines")
     {'m_max': 1.0, 'shortest': 5, 'clip': False, 'width': 1}
     """
-    return {key: p.default for key, p in inspect.signature(_class(name)).parameters.items()}
+    return {key: p.default for key, p in inspect.signature(_maker(name)).parameters.items()}
 
 
 def parametric(name: str, **settings: Any) -> ParametricSimulator:
@@ -73,7 +76,7 @@ def parametric(name: str, **settings: Any) -> ParametricSimulator:
     Raises
     ------
     SimulationError
-        For an unknown name, with the nearest.
+        For an unknown name, with the nearest, or a plug-in that cannot be loaded or makes something else.
     DataError
         For an unknown option or an impossible value.
 
@@ -97,7 +100,11 @@ def parametric(name: str, **settings: Any) -> ParametricSimulator:
             msg = f"{name}: {key}={given!r} must be of type {type(default).__name__}, such as {default}"
             raise DataError(msg)
         values[key] = value
-    return _class(name)(**values)
+    made = _maker(name)(**values)
+    if not isinstance(made, ParametricSimulator):
+        msg = f"{name}: its entry point makes a {type(made).__name__}, it must be a ParametricSimulator"
+        raise SimulationError(msg)
+    return made
 
 
 def write(
@@ -144,7 +151,7 @@ def write(
     chosen = {key: value for key, value in settings.items() if key in known}
     simulator = parametric(name, **chosen)
     ranges = {key: value for key, value in settings.items() if key not in known}
-    conditions = _draw(simulator, n, seed, ranges)
+    conditions = _draw(simulator, known, n, seed, ranges)
     attrs = {"simulator": name, "seed": seed, "ranges": {k: str(v) for k, v in ranges.items()}, **simulator.settings()}
     done = 0
     with facsim.io.create(output, simulator.schema, attrs=attrs) as writer:
@@ -161,12 +168,14 @@ def write(
     return Path(output)
 
 
-def _draw(simulator: ParametricSimulator, n: int, seed: int, ranges: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+def _draw(
+    simulator: ParametricSimulator, options: Mapping[str, Any], n: int, seed: int, ranges: Mapping[str, Any]
+) -> np.ndarray[Any, Any]:
     """Conditions (n, p + k): parameters from the space, narrowed; then what is given of every event."""
     parameters, given = list(simulator.space.names), [b.name for b in simulator.given]
     for key in ranges:
         if key not in parameters + given:
-            known = [*options(simulator.name), *parameters, *given]
+            known = [*options, *parameters, *given]
             msg = f"{simulator.name} has no option or parameter '{key}'; it has {known}.{nearest(key, known)}"
             raise DataError(msg)
     narrow = {}
@@ -184,10 +193,29 @@ def _draw(simulator: ParametricSimulator, n: int, seed: int, ranges: Mapping[str
     return np.concatenate([theta, draw_conditions(Schema((), simulator.given), wanted, n, seed)], axis=1)
 
 
-def _class(name: str) -> type[ParametricSimulator]:
-    if name not in CASES:
-        msg = f"unknown simulator with parameters '{name}'; there are {parametric_names()}.{nearest(name, CASES)}"
+def _maker(name: str) -> Callable[..., object]:
+    """The class of a simulator, or what a plug-in makes one with."""
+    if name in CASES:
+        module, _, cls = CASES[name].partition(":")
+        own: type[ParametricSimulator] = getattr(importlib.import_module(f"{HERE}.{module}"), cls)
+        return own
+    known = parametric_names()
+    if name not in known:
+        msg = f"unknown simulator with parameters '{name}'; there are {known}.{nearest(name, known)}"
         raise SimulationError(msg)
-    module, _, cls = CASES[name].partition(":")
-    found: type[ParametricSimulator] = getattr(importlib.import_module(f"{HERE}.{module}"), cls)
-    return found
+    entry = _plugins()[name]
+    try:
+        found = entry.load()
+    except Exception as error:
+        msg = f"{name}: its entry point {entry.value} cannot be loaded: {type(error).__name__}: {error}"
+        raise SimulationError(msg) from error
+    if isinstance(found, ParametricSimulator):
+        return lambda: found
+    if not callable(found):
+        msg = f"{name}: its entry point {entry.value} is of type {type(found).__name__}, it must make a simulator"
+        raise SimulationError(msg)
+    return cast("Callable[..., object]", found)
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
