@@ -20,6 +20,7 @@ __all__ = [
     "FileFormatError",
     "MissingData",
     "MissingExtra",
+    "OptionStringError",
     "RangeError",
     "RangeWarning",
     "RecipeError",
@@ -62,6 +63,46 @@ class ExportError(FacsimError, RuntimeError):
 
 class RecipeError(FacsimError, ValueError):
     """A recipe with an unknown key or an impossible value."""
+
+
+class OptionStringError(RecipeError):
+    """A TMVA option string that cannot be read, with a caret under the place.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong.
+    string : str
+        The whole string.
+    position : int
+        Index of the first wrong character.
+    cure : str, optional
+        What to write instead.
+
+    Examples
+    --------
+    >>> print(OptionStringError("unknown layer 'DENSSE'", "DENSSE|64|RELU", 0, "Did you mean 'DENSE'?"))
+    unknown layer 'DENSSE', at character 1:
+      DENSSE|64|RELU
+      ^
+      Did you mean 'DENSE'?
+    """
+
+    WINDOW = 48  # characters shown on each side
+
+    def __init__(self, problem: str, string: str, position: int, cure: str = "") -> None:
+        self.problem, self.string, self.position, self.cure = problem, string, position, cure
+        super().__init__("\n  ".join(filter(None, [f"{problem}, at character {position + 1}:", *self._window(), cure])))
+
+    def __reduce__(self) -> tuple[type[OptionStringError], tuple[str, str, int, str]]:
+        return type(self), (self.problem, self.string, self.position, self.cure)
+
+    def _window(self) -> list[str]:
+        first, last = max(self.position - self.WINDOW, 0), self.position + self.WINDOW
+        before, after = "..." if first else "", "..." if last < len(self.string) else ""
+        # a line break or a tab in the string would move the caret
+        shown = "".join(c if c.isprintable() else " " for c in self.string[first:last])
+        return [before + shown + after, " " * (len(before) + self.position - first) + "^"]
 
 
 class CapabilityError(FacsimError, TypeError):
