@@ -162,7 +162,7 @@ def test_whole_parameters_validity_and_failures(caplog):
     assert counts.max() > 0.6 * len(tuned.samples)  # a quarter before training
     # b has the mean 1.5 of N(1.5, 0.3): the border at 3 for n = 2 is far away
     assert tuned.samples[:, 1].mean() == pytest.approx(1.5, abs=0.1)
-    assert set(tuned.details["calibration"]) == {"tests", "levels", "coverage", "pvalue", "ranks", "tarp"}
+    assert set(tuned.details["calibration"]) == {"tests", "events", "levels", "coverage", "pvalue", "ranks", "tarp"}
     assert tuned.details["calibration"]["pvalue"] > 1e-3
     assert tuned.details["misspecified"]["pvalue"] > 0.01
     foreign = Events([[-9.0, 1.5]], np.empty((1, 0)), Schema(simulator.features))

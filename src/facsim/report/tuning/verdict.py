@@ -38,6 +38,8 @@ class Calibration:
         Of the truth among the draws, from 0 to 1.
     tarp : array (l,), optional
         Coverage of regions around random points.
+    events : int, optional
+        Of each simulation.
     """
 
     tests: int
@@ -46,6 +48,7 @@ class Calibration:
     pvalue: float
     ranks: dict[str, Array] = field(default_factory=dict)
     tarp: Array | None = None
+    events: int = 1
 
     def at(self, level: float) -> dict[str, float]:
         """Coverage at one level, by parameter."""
@@ -134,10 +137,11 @@ def judge(
     else:
         findings.append("Whether the simulator can produce the data was not tested.")
     if calibration is not None:
+        many = f" of {calibration.events:,} events" if calibration.events > 1 else ""
         inside = ", ".join(f"{n} {100 * v:.0f} %" for n, v in calibration.at(0.68).items())
         findings.append(
-            f"In {calibration.tests:,} simulations with known parameters the 68 % intervals held the truth in {inside}"
-            f"; flat ranks: p = {number(calibration.pvalue, 2)}."
+            f"In {calibration.tests:,} simulations{many} with known parameters the 68 % intervals held the truth in "
+            f"{inside}; flat ranks: p = {number(calibration.pvalue, 2)}."
         )
     elif kind == "posterior":
         findings.append("The intervals were not tested on simulations with known parameters.")

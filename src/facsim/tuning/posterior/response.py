@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -24,6 +22,7 @@ from facsim.tuning.posterior.pairs import Pairs, rows_of
 from facsim.tuning.posterior.settings import PosteriorSettings
 from facsim.tuning.posterior.smc import cool
 from facsim.tuning.posterior.summary import EventNet
+from facsim.tuning.posterior.surface import Summary, Surface, fit_surface
 from facsim.tuning.posterior.training import train
 
 __all__ = ["Response", "fit_response"]
@@ -32,55 +31,30 @@ Array = NDArray[np.float64]
 LEARNED = 0.4  # share of the events that the summary is learned from; the response needs others
 MOST_VALIDATED = 5000
 MOST_SQUARED = 5  # parameters up to which the summary holds their products, too
-DEGREES = (1, 2, 3, 4, 5)
-PER_TERM = 30  # events that a term of the response needs
-FOLDS = 5
-LEAST_VARIANCE = 0.05  # of the mean variance: a polynomial may fall below zero
 ROWS = 20_000
 CLOUD = 2000  # points to cool down: the mean of many events leaves one mode, or a few that are near
 MOST_COMPONENTS, LEAST_COMPONENT = 30, 1e-6  # of the events' own columns; share of the largest variance
 
 
-Summary = Callable[[NDArray[np.float32]], Array]
-
-
-@dataclass(frozen=True)
-class _Line:
-    """Response of a summary: mean and covariance of its columns as polynomials of the parameters."""
-
-    summary: Summary
-    powers: NDArray[np.intp]  # (terms, p)
-    slopes: Array  # (terms, q)
-    errors: Array  # (terms, terms): covariance of slopes in units of the events' variance
-    variances: Array  # (terms of second order, q)
-    floor: Array  # (q,)
-    correlation: Array  # (q, q)
-
-
 @dataclass
 class Response:
-    r"""Likelihood of the mean summary of k events; made by `fit_response`.
-
-    .. math:: \bar s \sim N\left(B \phi(\theta),\ C(\theta)
-        \left[\frac{\sum w^2}{(\sum w)^2} + \phi^T (\Phi^T \Phi)^{-1} \phi\right]\right)
-
-    The second term is the error of the response itself, from the finite number of calls.
+    """Likelihood of the mean summary of many events (`Surface`); made by `fit_response`.
 
     Parameters
     ----------
     region : Region
     blocks : tuple of Block
         What an event holds: features, then what is given of it.
-    lines : list
+    surfaces : list of Surface
         One per seed.
-    columns : _Line
+    columns : Surface
         The response of the events' own columns, for a test that does not rely on what was learned.
     """
 
     region: Region
     blocks: tuple[Block, ...]
-    lines: list[_Line]
-    columns: _Line
+    surfaces: list[Surface]
+    columns: Surface
 
     def log_likelihood(
         self, theta: ArrayLike, x: ArrayLike | Events, weights: ArrayLike | None = None, member: int = 0
@@ -91,8 +65,8 @@ class Response:
     def sample(self, x: ArrayLike | Events, n: int = 1000, seed: int = 0, weights: ArrayLike | None = None) -> Array:
         """Draw parameter points (n, p) given all events x (k, d) of one point; the members' posteriors are mixed."""
         parts = []
-        for i in range(len(self.lines)):
-            own = n // len(self.lines) + (i < n % len(self.lines))
+        for i in range(len(self.surfaces)):
+            own = n // len(self.surfaces) + (i < n % len(self.surfaces))
             parts.append(cool(self._law(x, weights, i), self.region, own, seed + i, CLOUD))
         return np.concatenate(parts)
 
@@ -108,42 +82,60 @@ class Response:
         """
         theta = self.sample(x, 500, seed, weights)
         pvalues = []
-        for line in (self.lines[0], self.columns):
-            chi, _ = self._pulls(theta, *self._observed(x, weights, line), line)
-            pvalues.append(float(chi2.sf(chi.min(), line.slopes.shape[1])))
+        for surface in (self.surfaces[0], self.columns):
+            chi, _ = surface.pulls(_place(self.region, theta), *self._mean(x, weights, surface))
+            pvalues.append(float(chi2.sf(chi.min(), surface.width)))
         return min(1.0, 2 * min(pvalues))
+
+    def tested(self, sets: Pairs) -> Response:
+        """The same with the lack of fit that simulated sets of known parameters show (`Surface.tested`)."""
+        return self._tested(sets.theta, self._means(sets))
+
+    def sample_sets(self, sets: Pairs, n: int = 1000, seed: int = 0) -> Array:
+        """Posterior samples (t, n, p) of each of the sets; each with the lack of fit that the others show."""
+        means, samples = self._means(sets), []
+        for i, x in enumerate(sets.x):
+            others = np.arange(len(sets)) != i
+            tested = self._tested(sets.theta[others], [(mean[others], share[others]) for mean, share in means])
+            samples.append(tested.sample(x, n, seed + i, sets.weights[i]))
+        return np.stack(samples)
+
+    def _means(self, sets: Pairs) -> list[tuple[Array, Array]]:
+        """Mean summaries (t, q) of sets and their variances (t,), for all surfaces."""
+        found = []
+        for surface in (*self.surfaces, self.columns):
+            means, shares = zip(*(surface.mean(x, w) for x, w in zip(sets.x, sets.weights, strict=True)), strict=True)
+            found.append((np.array(means), np.array(shares)))
+        return found
+
+    def _tested(self, theta: Array, means: list[tuple[Array, Array]]) -> Response:
+        u = _place(self.region, theta)
+        surfaces = zip((*self.surfaces, self.columns), means, strict=True)
+        *of_summaries, of_columns = [surface.tested(u, mean, share) for surface, (mean, share) in surfaces]
+        return replace(self, surfaces=of_summaries, columns=of_columns)
 
     def _law(self, x: ArrayLike | Events, weights: ArrayLike | None, member: int) -> Callable[[ArrayLike], Array]:
         """The likelihood as a function of points alone: events are summarised once."""
-        line = self.lines[member]
-        mean, share = self._observed(x, weights, line)
+        surface = self.surfaces[member]
+        mean, share = self._mean(x, weights, surface)
 
         def law(theta: ArrayLike) -> Array:
-            chi, volume = self._pulls(theta, mean, share, line)
+            points = np.atleast_2d(np.asarray(theta, np.float64))
+            chi, volume = surface.pulls(_place(self.region, points), mean, share)
             return -0.5 * (chi + volume)
 
         return law
 
-    def _observed(self, x: ArrayLike | Events, weights: ArrayLike | None, line: _Line) -> tuple[Array, float]:
+    def _mean(self, x: ArrayLike | Events, weights: ArrayLike | None, surface: Surface) -> tuple[Array, float]:
         """Mean summary (q,) of the data and its variance in units of an event's."""
         if isinstance(x, Events) and weights is None:
             weights = x.weights
-        s = line.summary(rows_of(x, self.blocks))
-        w = np.ones(len(s)) if weights is None else np.asarray(weights, np.float64)
+        rows = rows_of(x, self.blocks)
+        w = np.ones(len(rows)) if weights is None else np.asarray(weights, np.float64)
         if not w.sum() > 0:
             msg = f"the weights of the data add up to {w.sum():g}: their sum must be positive"
             raise DataError(msg)
-        return w @ s / w.sum(), float((w**2).sum() / w.sum() ** 2)
-
-    def _pulls(self, theta: ArrayLike, mean: Array, share: float, line: _Line) -> tuple[Array, Array]:
-        """Chi squared (n,) of a mean summary at points (n, p), and logarithm of the variances' product."""
-        u = _place(self.region, np.atleast_2d(np.asarray(theta, np.float64)))
-        basis, quadratic = _basis(u, line.powers), _basis(u, _powers(u.shape[1], 2))
-        variance = np.maximum(quadratic @ line.variances, line.floor)
-        variance *= (share + ((basis @ line.errors) * basis).sum(axis=1))[:, None]  # einsum would not use fast products
-        pull = (mean - basis @ line.slopes) / np.sqrt(variance)
-        chi = (pull * np.linalg.solve(line.correlation, pull.T).T).sum(axis=1)
-        return chi, np.log(variance).sum(axis=1)
+        return surface.mean(rows, w)
 
 
 def fit_response(
@@ -199,14 +191,14 @@ def fit_response(
         raise DataError(msg)
     blocks = tuple(blocks or (Block("x", (pairs.x.shape[2],)),))
     rows_of(pairs.x[:, 0], blocks)
-    lines = []
+    surfaces = []
     for member in range(settings.members):
         own = seed + 7919 * member
         rest, learned = pairs.split(LEARNED, len(pairs), own)
         net = _summary(region, learned, blocks, settings, own, progress)
-        lines.append(_line(partial(_outputs, net), _place(region, rest.theta), rest.x[:, 0], own))
-    own_columns = _line(_columns(pairs.x[:, 0]), _place(region, pairs.theta), pairs.x[:, 0], seed)
-    return Response(region, blocks, lines, own_columns)
+        surfaces.append(fit_surface(partial(_outputs, net), _place(region, rest.theta), rest.x[:, 0], own))
+    own_columns = fit_surface(_columns(pairs.x[:, 0]), _place(region, pairs.theta), pairs.x[:, 0], seed)
+    return Response(region, blocks, surfaces, own_columns)
 
 
 def _summary(
@@ -236,34 +228,6 @@ def _summary(
     return net
 
 
-def _line(summary: Summary, u: Array, x: NDArray[np.float32], seed: int) -> _Line:
-    """Fit the response of a summary of events (n, d) to places (n, p)."""
-    (n, p), s = u.shape, summary(x)
-    allowed = [d for d in DEGREES if math.comb(p + d, d) * PER_TERM <= n] or [1]
-    fold = np.random.default_rng([seed, 0xF01D]).integers(FOLDS, size=n)
-    unit = s.var(axis=0)
-
-    def error(degree: int) -> float:
-        basis, total = _basis(u, _powers(p, degree)), 0.0
-        for k in range(FOLDS):
-            slopes = np.linalg.lstsq(basis[fold != k], s[fold != k], rcond=None)[0]
-            total += float((((s - basis @ slopes)[fold == k] ** 2) / unit).sum())
-        return total
-
-    # One degree more than predicts best: there bias and noise are of one size, and only the noise is accounted for.
-    powers = _powers(p, min(min(allowed, key=error) + 1, allowed[-1]))
-    basis = _basis(u, powers)
-    slopes = np.linalg.lstsq(basis, s, rcond=None)[0]
-    residual = (s - basis @ slopes) * math.sqrt(n / (n - len(powers)))
-    quadratic = _basis(u, _powers(p, 2))
-    variances = np.linalg.lstsq(quadratic, residual**2, rcond=None)[0]
-    floor = LEAST_VARIANCE * (residual**2).mean(axis=0)
-    scaled = residual / np.sqrt(np.maximum(quadratic @ variances, floor))
-    correlation = np.corrcoef(scaled, rowvar=False).reshape(2 * s.shape[1:]) + 1e-6 * np.eye(s.shape[1])
-    errors = np.asarray(np.linalg.inv(basis.T @ basis), np.float64)
-    return _Line(summary, powers, np.asarray(slopes, np.float64), errors, np.asarray(variances), floor, correlation)
-
-
 def _place(region: Region, theta: Array) -> Array:
     """Places (n, p) in the box from -1 to 1."""
     low, span = region.edges()
@@ -277,23 +241,6 @@ def _targets(u: Array) -> Array:
         return u
     rows, columns = np.triu_indices(p)
     return np.concatenate([u, u[:, rows] * u[:, columns]], axis=1)
-
-
-def _powers(p: int, degree: int) -> NDArray[np.intp]:
-    """Exponents (terms, p) of all monomials up to a degree."""
-    found = [
-        np.bincount(np.array(c, np.intp), minlength=p)
-        for d in range(degree + 1)
-        for c in itertools.combinations_with_replacement(range(p), d)
-    ]
-    return np.array(found, np.intp)
-
-
-def _basis(u: Array, powers: NDArray[np.intp]) -> Array:
-    """Products (n, terms) of Legendre polynomials, which are independent over the prior."""
-    each = np.polynomial.legendre.legvander(u, int(powers.max()))  # (n, p, degree + 1)
-    terms = each[:, np.arange(u.shape[1]), powers]  # (n, terms, p)
-    return np.asarray(terms.prod(axis=2), np.float64)
 
 
 @torch.no_grad()

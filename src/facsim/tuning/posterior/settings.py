@@ -18,8 +18,9 @@ class PosteriorSettings(BaseModel):
     """``flow`` learns the posterior of one or some events; ``likelihood`` the density of one event; ``mean`` the mean
     of a summary of many events. ``auto`` is ``flow`` where the budget allows 1,000 points with as many events as
     the data, else ``mean``."""
-    rounds: int = Field(default=1, ge=1)
-    """Rounds of simulation; later ones simulate where the posterior of the data is not negligible."""
+    rounds: int | None = Field(default=None, ge=1)
+    """Rounds of simulation; later ones simulate where the posterior of the data is not negligible. By default two for
+    the engine ``mean`` where the calls allow it, since a response is simpler in a smaller region; else one."""
     truncation: float = Field(default=1e-3, gt=0, lt=0.1)
     """Posterior probability that later rounds leave aside."""
     members: int = Field(default=1, ge=1)

@@ -27,31 +27,35 @@ MOST_SLOW = 50  # tests of an engine that needs a sampler for each
 
 
 def calibration(
-    posterior: Posterior | Density | Response, held: Pairs, space: Space, events: int, seed: int = 0
+    posterior: Posterior | Density | Response, held: Pairs | None, space: Space, events: int, seed: int = 0
 ) -> dict[str, Any] | None:
     """Ranks, coverage and TARP over points that were held out; None if there are too few, or no sets of their own.
 
     Returns
     -------
     dict
-        ``tests``, ``levels``, ``coverage`` by parameter, ``pvalue`` (of ranks and TARP together), ``ranks`` by
-        parameter (0 to 1), ``tarp`` at the levels.
+        ``tests``, ``events`` of each, ``levels``, ``coverage`` by parameter, ``pvalue`` (of ranks and TARP together),
+        ``ranks`` by parameter (0 to 1), ``tarp`` at the levels.
     """
-    full = held[(held.weights != 0).all(axis=1)]
-    if isinstance(posterior, Response) and held.events != events:
+    if held is None:
         log.warning("too few calls to test the errors of %d events with: raise --calls to %d", events, 70 * events)
         return None
+    full = held[(held.weights != 0).all(axis=1)]
     if not isinstance(posterior, Posterior):
         full = full[:MOST_SLOW]
     if len(full) < LEAST_TESTS:
         log.warning("%d points are too few to test the calibration with: raise --calls", len(full))
         return None
-    samples = posterior.sample_each(full.x, DRAWS, seed)
+    if isinstance(posterior, Response):
+        samples = posterior.sample_sets(full, DRAWS, seed)
+    else:
+        samples = posterior.sample_each(full.x, DRAWS, seed)
     shares = coverage(full.theta, samples, LEVELS.tolist(), seed=seed).shares
     places = positions(full.theta, samples, seed=seed)
     balls = tarp(full.theta, samples, seed=seed)
     return {
         "tests": len(full),
+        "events": full.events,
         "levels": LEVELS,
         "coverage": dict(zip(space.names, shares.T, strict=True)),
         "pvalue": min(1.0, 2 * min(sbc(full.theta, samples, seed=seed).pvalue, balls.pvalue)),
@@ -61,12 +65,14 @@ def calibration(
 
 
 def closeness(
-    posterior: Posterior | Density | Response, data: Events, shown: Pairs, held: Pairs, seed: int = 0
+    posterior: Posterior | Density | Response, data: Events, shown: Pairs, held: Pairs | None, seed: int = 0
 ) -> dict[str, Any] | None:
     """Whether the data are within the simulator's reach: ``pvalue`` and ``words``; None if it could not be tested."""
     rows = rows_of(data, posterior.blocks)
     if isinstance(posterior, Response):
         return {"pvalue": posterior.goodness(data, seed=seed), "words": "mean summary and mean columns of the events"}
+    if held is None:
+        return None
     null, reference = (part.x[(part.weights != 0).all(axis=1)] for part in (held, shown))
     if null.shape[1] != len(rows) or len(null) < LEAST_SETS or data.weights is not None:
         return None

@@ -6,18 +6,19 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facsim.events import Events
-from facsim.simulators.parametric import ParametricSimulator, require_calls
+from facsim.simulators.parametric import ParametricSimulator
 from facsim.tuning.calls import Account, observed
 from facsim.tuning.posterior.coordinates import Region
 from facsim.tuning.posterior.density import Density, fit_density
 from facsim.tuning.posterior.fit import fit_posterior
 from facsim.tuning.posterior.pairs import Pairs
+from facsim.tuning.posterior.plan import Engine, Plan
 from facsim.tuning.posterior.posterior import Posterior
 from facsim.tuning.posterior.response import Response, fit_response
 from facsim.tuning.posterior.settings import PosteriorSettings
@@ -30,13 +31,8 @@ __all__ = ["Learned", "learn_posterior", "tune_posterior"]
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
-Engine = Literal["flow", "likelihood", "mean"]
 Progress = Callable[[int, int], None]
 
-LEAST_POINTS = {"flow": 200, "likelihood": 200, "mean": 500}
-ENOUGH_POINTS = 1000  # with as many events each as the data, from which on the engine is the flow
-TESTED = 0.3  # share of the calls for sets of events that the engine ``mean`` is tested with
-LEAST_TESTS, MOST_TESTS = 20, 50  # such sets
 HELD = 0.1  # share of the points that calibration is tested with; 300 at most
 MOST_HELD = 300
 
@@ -51,7 +47,8 @@ class Learned:
     posterior : Posterior, Density or Response
         All of them have ``sample(x, n, seed)``.
     shown, held : Pairs
-        Points with events that the last round learned from; points of the last round that no network saw.
+        Points with events that the last round learned from; points of the last round that no network saw, None if the
+        calls did not allow any.
     account : Account
         Calls that were spent.
     rounds : tuple of dict
@@ -61,7 +58,7 @@ class Learned:
     engine: Engine
     posterior: Posterior | Density | Response
     shown: Pairs
-    held: Pairs
+    held: Pairs | None
     account: Account
     rounds: tuple[dict[str, float], ...]
 
@@ -155,25 +152,20 @@ def learn_posterior(
     """
     settings = settings or PosteriorSettings()
     seen = observed(simulator, data, least=1)
-    engine, size = plan(len(seen), calls, settings, simulator.repeats)
-    tests = min(MOST_TESTS, int(TESTED * calls) // len(seen)) if engine == "mean" else 0
-    tests = tests if tests >= LEAST_TESTS else 0
-    points = (calls - tests * len(seen)) // (size * settings.rounds)
-    require_calls(
-        calls,
-        LEAST_POINTS[engine] * (size if engine == "flow" else 1) * settings.rounds,
-        f"{engine} in {settings.rounds} rounds",
-    )
+    plan = Plan.make(len(seen), calls, settings, simulator.repeats)
+    engine, turns = plan.engine, len(plan.tests)
     account = Account(simulator, calls, seed)
     region, known, rounds = Region(simulator.space), None, []
     blocks, given = (*simulator.features, *simulator.given), sum(b.size for b in simulator.given)
     posterior: Posterior | Density | Response | None = None
-    for turn in range(settings.rounds):
+    held: Pairs | None = None
+    for turn, tests in enumerate(plan.tests):
         if posterior is not None and known is not None:
             region = truncated(posterior, region, seen, settings.truncation, seed + turn)
             known = known[region.contains(known.theta)]
-        new = _simulate(account, region.draw(points, seed + 31 * turn), seen, size, seed + turn)
-        held, shown = _held(new, seed)
+        shown = _simulate(account, region.draw(plan.points, seed + 31 * turn), seen, plan.size, seed + turn)
+        if engine != "mean":
+            shown, held = shown.split(HELD, MOST_HELD, seed + 0x4E1D)
         known = shown if known is None else _join(known, shown)
         rounds.append({"points": float(len(known)), "ranges": region.share})
         common: dict[str, Any] = {
@@ -181,7 +173,7 @@ def learn_posterior(
             "weights": known.weights,
             "settings": settings,
             "seed": seed + 101 * turn,
-            "progress": _part(progress, turn, settings.rounds),
+            "progress": _part(progress, turn, turns),
         }
         if engine == "flow":
             posterior = fit_posterior(region, known.theta, known.x, **common)
@@ -189,27 +181,12 @@ def learn_posterior(
             posterior = fit_density(region, known.theta, known.x, given=given, **common)
         else:
             posterior = fit_response(region, known.theta, known.x, **common)
-    if posterior is None or known is None:  # rounds is at least 1
+            if tests:
+                held = _simulate(account, region.draw(tests, seed + 17 + turn), seen, plan.of, seed + 17 + turn)
+                posterior = posterior.tested(held)
+    if posterior is None or known is None:  # there is at least one round
         raise AssertionError
-    if tests:
-        held = _simulate(account, region.draw(tests, seed + 17), seen, len(seen), seed + 17)
     return Learned(engine, posterior, known, held, account, tuple(rounds))
-
-
-def plan(events: int, calls: int, settings: PosteriorSettings, repeats: int = 1) -> tuple[Engine, int]:
-    """Engine, and events that are simulated of each point: those of the data, or as many as the simulator likes.
-
-    Examples
-    --------
-    >>> [plan(events, 20_000, PosteriorSettings()) for events in (1, 10, 1000)]
-    [('flow', 1), ('flow', 10), ('mean', 1)]
-    """
-    wanted = settings.engine
-    if wanted == "auto":
-        wanted = "flow" if calls >= ENOUGH_POINTS * settings.rounds * events else "mean"
-    if wanted == "flow":
-        return wanted, max(1, min(events, calls // (ENOUGH_POINTS * settings.rounds)))
-    return wanted, repeats if wanted == "mean" else 1
 
 
 def _simulate(account: Account, theta: Array, data: Events, size: int, seed: int) -> Pairs:
@@ -225,11 +202,6 @@ def _simulate(account: Account, theta: Array, data: Events, size: int, seed: int
     x[~failed] = np.concatenate([events.features, events.conditions[:, p:]], axis=1)
     pairs = Pairs(theta, x.reshape(n, size, -1), (~failed).astype(np.float32).reshape(n, size))
     return pairs[(pairs.weights != 0).any(axis=1)]
-
-
-def _held(pairs: Pairs, seed: int) -> tuple[Pairs, Pairs]:
-    shown, held = pairs.split(HELD, MOST_HELD, seed + 0x4E1D)
-    return held, shown
 
 
 def _join(a: Pairs, b: Pairs) -> Pairs:

@@ -1,0 +1,88 @@
+"""How a budget of calls is shared out between rounds, points, and sets of events for tests."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from facsim.simulators.parametric import require_calls
+from facsim.tuning.posterior.settings import PosteriorSettings
+
+__all__ = ["Engine", "Plan"]
+
+Engine = Literal["flow", "likelihood", "mean"]
+
+LEAST_POINTS = {"flow": 200, "likelihood": 200, "mean": 500}
+ENOUGH_POINTS = 1000  # with as many events each as the data, from which on the engine is the flow
+TESTED = 0.3  # share of the calls for sets of events that the engine ``mean`` is tested with
+FEW_TESTS, LEAST_TESTS, MOST_TESTS = 10, 20, 50  # such sets, in an early round and in the last
+LEAST_EVENTS = 30  # of a set: its mean is to be normal
+
+
+class Plan(NamedTuple):
+    """Calls of a posterior.
+
+    Parameters
+    ----------
+    engine : {"flow", "likelihood", "mean"}
+    points : int
+        New points of every round.
+    size : int
+        Events of each point: those of the data, or as many as the simulator likes.
+    tests : tuple of int
+        Sets of events that each round is tested with, for the engine ``mean``; the others hold out points.
+    of : int
+        Events of such a set: those of the data if the calls allow it.
+    """
+
+    engine: Engine
+    points: int
+    size: int
+    tests: tuple[int, ...]
+    of: int
+
+    @classmethod
+    def make(cls, events: int, calls: int, settings: PosteriorSettings, repeats: int = 1) -> Plan:
+        """Share out.
+
+        Raises
+        ------
+        DataError
+            If the calls are too few.
+
+        Examples
+        --------
+        >>> [Plan.make(events, 20_000, PosteriorSettings()) for events in (10, 200)]
+        [Plan(engine='flow', points=2000, size=10, tests=(0,), of=0), \
+Plan(engine='mean', points=7000, size=1, tests=(10, 20), of=200)]
+        """
+        rounds = settings.rounds or 1
+        engine = settings.engine
+        if engine == "auto":
+            engine = "flow" if calls >= ENOUGH_POINTS * rounds * events else "mean"
+        size = repeats if engine == "mean" else 1
+        tests, of = (0,) * rounds, 0
+        if engine == "flow":
+            size = max(1, min(events, calls // (ENOUGH_POINTS * rounds)))
+        elif engine == "mean":
+            tests, of = _sets(events, calls, settings.rounds)
+        rounds = len(tests)
+        least = LEAST_POINTS[engine] * (size if engine == "flow" else 1) * rounds
+        require_calls(calls, least, f"{engine} in {rounds} rounds")
+        return cls(engine, (calls - sum(tests) * of) // (size * rounds), size, tests, of)
+
+
+def _sets(events: int, calls: int, rounds: int | None) -> tuple[tuple[int, ...], int]:
+    """Sets of each round and events of a set."""
+    if rounds is None:
+        rounds = 2
+        if (1 - TESTED) * calls < 2 * LEAST_POINTS["mean"] or _size(events, calls, rounds) < LEAST_EVENTS:
+            rounds = 1
+    of = _size(events, calls, rounds)
+    if of < LEAST_EVENTS:
+        return (0,) * rounds, 0
+    early = FEW_TESTS * (rounds - 1)
+    return (*[FEW_TESTS] * (rounds - 1), min(MOST_TESTS, int(TESTED * calls) // of - early)), of
+
+
+def _size(events: int, calls: int, rounds: int) -> int:
+    return min(events, int(TESTED * calls) // (LEAST_TESTS + FEW_TESTS * (rounds - 1)))

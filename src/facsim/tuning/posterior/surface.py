@@ -1,0 +1,136 @@
+"""How the mean of a summary of events responds to the parameters: a polynomial, its errors, and its lack of fit."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+__all__ = ["Summary", "Surface", "fit_surface"]
+
+Array = NDArray[np.float64]
+Summary = Callable[[NDArray[np.float32]], Array]
+
+DEGREES = (1, 2, 3, 4, 5)
+PER_TERM = 30  # events that a term of the response needs
+FOLDS = 5
+LEAST_VARIANCE = 0.05  # of the mean variance: a polynomial may fall below zero
+MOST_MISFIT = 100.0  # in units of an event's variance
+
+
+@dataclass(frozen=True)
+class Surface:
+    r"""Mean and covariance of a summary's columns as polynomials of the place u, from -1 to 1 in every parameter.
+
+    .. math:: \bar s \sim N\left(B \phi(u),\ C(u) \left[\frac{\sum w^2}{(\sum w)^2}
+        + \phi^T (\Phi^T \Phi)^{-1} \phi + m\right]\right)
+
+    The second term is the error of the polynomial, from the finite number of calls; the third its lack of fit, which
+    `tested` finds.
+    """
+
+    summary: Summary
+    powers: NDArray[np.intp]  # (terms, p)
+    slopes: Array  # (terms, q)
+    errors: Array  # (terms, terms): covariance of slopes in units of the events' variance
+    variances: Array  # (terms of second order, q)
+    floor: Array  # (q,)
+    correlation: Array  # (q, q)
+    misfit: float = 0.0
+
+    @property
+    def width(self) -> int:
+        """Columns q of the summary."""
+        return int(self.slopes.shape[1])
+
+    def mean(self, x: NDArray[np.float32], weights: Array) -> tuple[Array, float]:
+        """Mean summary (q,) of events (k, d) and its variance in units of an event's."""
+        return weights @ self.summary(x) / weights.sum(), float((weights**2).sum() / weights.sum() ** 2)
+
+    def pulls(self, u: Array, mean: Array, share: float | Array) -> tuple[Array, Array]:
+        """Chi squared (n,) of a mean summary (q,) at places (n, p), and logarithm of the variances' product."""
+        basis = polynomials(u, self.powers)
+        variance = self._variance(u) * (share + self._error(basis) + self.misfit)[:, None]
+        return self._chi((mean - basis @ self.slopes) / np.sqrt(variance)), np.log(variance).sum(axis=1)
+
+    def tested(self, u: Array, means: Array, shares: Array) -> Surface:
+        r"""The same with the lack of fit that sets of events of known places (t, p) show in their means (t, q).
+
+        A polynomial of few terms does not follow every response, and many events of data see it. As with the scale
+        factor of the Particle Data Group, variances grow until :math:`\chi^2` per column is one on average; here by a
+        term that does not depend on how many events a set holds.
+        """
+        basis = polynomials(u, self.powers)
+        chi = self._chi((means - basis @ self.slopes) / np.sqrt(self._variance(u))) / self.width
+        known = shares + self._error(basis)
+
+        def excess(misfit: float) -> float:
+            return float((chi / (known + misfit)).mean() - 1)
+
+        if excess(0.0) <= 0:
+            return replace(self, misfit=0.0)
+        return replace(self, misfit=MOST_MISFIT if excess(MOST_MISFIT) > 0 else float(brentq(excess, 0, MOST_MISFIT)))
+
+    def _variance(self, u: Array) -> Array:
+        """Of an event's summary, (n, q)."""
+        return np.maximum(polynomials(u, _powers(u.shape[1], 2)) @ self.variances, self.floor)
+
+    def _error(self, basis: Array) -> Array:
+        """Of the polynomial (n,), in units of the events' variance."""
+        return np.asarray(((basis @ self.errors) * basis).sum(axis=1))  # einsum would not use fast products
+
+    def _chi(self, pull: Array) -> Array:
+        return np.asarray((pull * np.linalg.solve(self.correlation, pull.T).T).sum(axis=1))
+
+
+def fit_surface(summary: Summary, u: Array, x: NDArray[np.float32], seed: int) -> Surface:
+    """Fit the response of a summary of single events (n, d) to their places (n, p).
+
+    The degree is chosen by cross-validation.
+    """
+    (n, p), s = u.shape, summary(x)
+    allowed = [d for d in DEGREES if math.comb(p + d, d) * PER_TERM <= n] or [1]
+    fold = np.random.default_rng([seed, 0xF01D]).integers(FOLDS, size=n)
+    unit = s.var(axis=0)
+
+    def error(degree: int) -> float:
+        basis, total = polynomials(u, _powers(p, degree)), 0.0
+        for k in range(FOLDS):
+            slopes = np.linalg.lstsq(basis[fold != k], s[fold != k], rcond=None)[0]
+            total += float((((s - basis @ slopes)[fold == k] ** 2) / unit).sum())
+        return total
+
+    # One degree more than predicts best: there bias and noise are of one size, and only the noise is accounted for.
+    powers = _powers(p, min(min(allowed, key=error) + 1, allowed[-1]))
+    basis = polynomials(u, powers)
+    slopes = np.linalg.lstsq(basis, s, rcond=None)[0]
+    residual = (s - basis @ slopes) * math.sqrt(n / (n - len(powers)))
+    quadratic = polynomials(u, _powers(p, 2))
+    variances = np.linalg.lstsq(quadratic, residual**2, rcond=None)[0]
+    floor = LEAST_VARIANCE * (residual**2).mean(axis=0)
+    scaled = residual / np.sqrt(np.maximum(quadratic @ variances, floor))
+    correlation = np.corrcoef(scaled, rowvar=False).reshape(2 * s.shape[1:]) + 1e-6 * np.eye(s.shape[1])
+    errors = np.asarray(np.linalg.inv(basis.T @ basis), np.float64)
+    return Surface(summary, powers, np.asarray(slopes, np.float64), errors, np.asarray(variances), floor, correlation)
+
+
+def _powers(p: int, degree: int) -> NDArray[np.intp]:
+    """Exponents (terms, p) of all monomials up to a degree."""
+    found = [
+        np.bincount(np.array(c, np.intp), minlength=p)
+        for d in range(degree + 1)
+        for c in itertools.combinations_with_replacement(range(p), d)
+    ]
+    return np.array(found, np.intp)
+
+
+def polynomials(u: Array, powers: NDArray[np.intp]) -> Array:
+    """Products (n, terms) of Legendre polynomials, which are independent over the prior."""
+    each = np.polynomial.legendre.legvander(u, int(powers.max()))  # (n, p, degree + 1)
+    terms = each[:, np.arange(u.shape[1]), powers]  # (n, terms, p)
+    return np.asarray(terms.prod(axis=2), np.float64)
