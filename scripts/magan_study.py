@@ -14,6 +14,7 @@ are not counted. Coverage: how often the true point lies in the central 68 % int
 """
 
 import argparse
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,11 @@ from numpy.typing import NDArray
 from facsim.errors import FacsimError
 from facsim.files import write_json
 from facsim.metrics import wasserstein
+from facsim.models import Surrogate
 from facsim.simulators.parametric import ParametricSimulator, Space, parametric
 from facsim.tuning.calls import observed
+from facsim.tuning.emulator import train_emulator
+from facsim.tuning.magan import MaganSettings
 from facsim.tuning.pushforward import pushforward
 from facsim.tuning.verb import METHODS, settings_of
 
@@ -60,6 +64,36 @@ class Problem:
     draw: Callable[[int, int], Array]
     simulator: ParametricSimulator
     single: bool
+
+
+@dataclass(frozen=True)
+class Shared:
+    """An emulator, and what it has cost."""
+
+    model: Surrogate | None = None
+    calls: int = 0
+    seconds: float = 0.0
+
+
+def emulator_of(chosen: argparse.Namespace, settings: MaganSettings) -> Shared:
+    """The emulator of the Model-Assisted GAN does not know the data: one serves all data sets of a study.
+
+    Every data set's row counts its calls and its time as if it had been made for it alone.
+    """
+    if not _EMULATORS:
+        calls, begun = int(settings.emulator_share * chosen.calls), time.perf_counter()
+        model = train_emulator(
+            parametric(chosen.simulator),
+            calls=calls,
+            recipe="magan",
+            overrides=settings.changes("magan"),
+            seed=chosen.seed,
+        )
+        _EMULATORS.append(Shared(model, calls, time.perf_counter() - begun))
+    return _EMULATORS[0]
+
+
+_EMULATORS: list[Shared] = []
 
 
 def problems(name: str, case: str, datasets: int, seed: int) -> Iterator[Problem]:
@@ -97,12 +131,14 @@ def judge(problem: Problem, method: str, chosen: argparse.Namespace) -> dict[str
     n = chosen.events
     seed = chosen.seed + 100 * problem.number
     data = observed(simulator, problem.simulator.sample(problem.draw(n, seed + 1), seed=seed + 1))
-    settings = {**(TRIAL.get(method, {}) if chosen.trial else {}), **_settings(chosen.set, method)}
+    settings = settings_of(method, {**(TRIAL.get(method, {}) if chosen.trial else {}), **_settings(chosen.set, method)})
     module, function, _ = METHODS[method]
     tune = getattr(__import__(module, fromlist=[function]), function)
     row: dict[str, Any] = {"case": problem.case, "data_set": problem.number, "method": method}
+    shared = emulator_of(chosen, settings) if method == "magan" else Shared()
+    extra = {"emulator": shared.model} if shared.model else {}
     try:
-        found = tune(simulator, data, calls=chosen.calls, seed=seed, settings=settings_of(method, settings))
+        found = tune(simulator, data, calls=chosen.calls - shared.calls, seed=seed, settings=settings, **extra)
     except FacsimError as error:
         return row | {"error": str(error)}
     truth, p = problem.draw(max(n, FRESH), seed + 2), len(simulator.space)
@@ -119,8 +155,8 @@ def judge(problem: Problem, method: str, chosen: argparse.Namespace) -> dict[str
         "auc_error": test["auc_error"],
         "auc_floor": test["auc_floor"],
         "flagged": bool(test["auc"] > max(test["auc_floor"], 0.5) + 3 * test["auc_error"]),
-        "calls": found.calls,
-        "seconds": found.seconds,
+        "calls": found.calls + shared.calls,
+        "seconds": found.seconds + shared.seconds,
     }
     if problem.single:
         row["estimate"] = found.estimate.tolist()

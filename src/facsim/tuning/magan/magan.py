@@ -72,6 +72,13 @@ class MaganSettings(BaseModel):
     samples: int = Field(5000, ge=2)
     """Points of the answer."""
 
+    def changes(self, recipe: str) -> dict[str, Any]:
+        """Values of the emulator's recipe: our defaults, then the user's."""
+        own: dict[str, Any] = {"training.steps": self.emulator_steps}
+        if recipe == "magan":
+            own |= {f"model.{player}.channels": self.channels for player in ("generator", "critic")}
+        return own | self.overrides
+
 
 def tune_magan(
     simulator: ParametricSimulator,
@@ -136,7 +143,8 @@ def tune_magan(
     >>> data = lines.sample(np.tile([0.5, 5, 3, 15], (1000, 1)), seed=1)
     >>> tune_magan(lines, data, calls=50_000).details["games"]  # doctest: +SKIP
     """
-    require_calls(calls, LEAST, "the Model-Assisted GAN")
+    if emulator is None:
+        require_calls(calls, LEAST, "the Model-Assisted GAN")
     chosen, begun, space = settings or MaganSettings.model_validate({}), time.perf_counter(), simulator.space
     data = observed(simulator, data)
     if data.weights is not None and (data.weights < 0).any():
@@ -147,7 +155,7 @@ def tune_magan(
         raise DataError(msg)
     plan = _Plan.of(calls, len(data), chosen, trained=emulator is None)
     recipe = chosen.recipe if chosen.recipe != "auto" else "magan" if image_block(data.schema) else "wgan-gp"
-    changes = _changes(recipe, chosen)
+    changes = chosen.changes(recipe)
     before = recipes.load(recipe, changes).training.steps if emulator is None else 0
     total = before + chosen.seeds * chosen.steps
 
@@ -244,14 +252,6 @@ def tune_magan(
         label=LABEL,
         details=details,
     )
-
-
-def _changes(recipe: str, chosen: MaganSettings) -> dict[str, Any]:
-    """Values of the emulator's recipe: our defaults, then the user's."""
-    own: dict[str, Any] = {"training.steps": chosen.emulator_steps}
-    if recipe == "magan":
-        own |= {f"model.{player}.channels": chosen.channels for player in ("generator", "critic")}
-    return own | chosen.overrides
 
 
 class _Plan(NamedTuple):
