@@ -84,6 +84,13 @@ def test_a_budget_that_is_too_small_is_refused_before_a_call(tmp_path):
     assert not list((tmp_path / "run").rglob("*.npz"))
 
 
+def test_a_file_that_cannot_be_written_is_refused_before_a_call(tmp_path):
+    data = simulator().sample([[0.0, 1.0]] * 50, seed=1)
+    with pytest.raises(DataError, match="suffix"):
+        tune(simulator(), data, output=tmp_path / "run", calls=5000, settings=QUICK, apply=tmp_path / "tuned.cmnd")
+    assert not (tmp_path / "run").exists()
+
+
 def test_unknown_methods_and_settings_name_the_nearest():
     with pytest.raises(RecipeError, match="posterior"):
         settings_of("posteriour")

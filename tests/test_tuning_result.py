@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import yaml
 
+from facsim import Block
 from facsim.errors import CheckpointError, DataError
-from facsim.simulators.parametric import Parameter, Space
+from facsim.simulators.parametric import Cached, FunctionSimulator, Parameter, Space
+from facsim.simulators.parametric.pythia_tune import PythiaTune
 from facsim.tuning.result import RESULT_FILE, SAMPLES_FILE, Tuned, central_point
 
 SPACE = Space((Parameter("lifetime", 0.5, 5, unit="ns"), Parameter("steps", 1, 9, whole=True)))
@@ -46,6 +48,39 @@ def test_applied_parameters_can_be_given_to_the_simulator(tuned, tmp_path, suffi
     assert isinstance(found["values"]["steps"], int)
     assert found["intervals"]["lifetime"]["unit"] == "ns"
     np.testing.assert_array_equal(SPACE.point(found["values"]), tuned.estimate)
+
+
+class Program(FunctionSimulator):
+    """A program whose settings have names of its own."""
+
+    own_suffix = ".cards"
+
+    def own_words(self, values):
+        return [f"set {name}:value {value:g}" for name, value in values.items()]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_own_words_are_written_where_a_simulator_has_some(tuned, tmp_path, cached):
+    simulator = Program(lambda theta, rng: theta[:1], SPACE, Block("x"), name="program")  # noqa: ARG005
+    simulator = Cached(simulator, tmp_path / "calls") if cached else simulator
+    path = tuned.apply(tmp_path / "tuned.cards", simulator=simulator)
+    assert path.read_text() == "set lifetime:value 2\nset steps:value 4\n"
+    found = json.loads(tuned.apply(tmp_path / "tuned.json", simulator=simulator).read_text())
+    assert found["lines"] == path.read_text().splitlines()
+    assert found["values"] == tuned.values()
+    with pytest.raises(DataError, match=r"give one of .json, .yaml, .yml, .cards"):
+        tuned.apply(tmp_path / "tuned.cmnd", simulator=simulator)
+    assert "lines" not in json.loads(tuned.apply(tmp_path / "plain.json").read_text())
+
+
+def test_pythia_reads_its_own_words(tmp_path):
+    simulator = PythiaTune()
+    found = Tuned("posterior", "posterior", simulator.space, [[0.5, 1.1, 0.14]], [0.5, 1.1, 0.14], calls=1)
+    path = found.apply(tmp_path / "tuned.cmnd", simulator=simulator)
+    assert path.read_text() == "StringZ:aLund = 0.5\nStringZ:bLund = 1.1\nTimeShower:alphaSvalue = 0.14\n"
+    pythia = pytest.importorskip("pythia8mc").Pythia("", False)
+    assert pythia.readFile(str(path))
+    assert pythia.settings.parm("StringZ:bLund") == 1.1
 
 
 def test_bad_files_and_values_say_so(tuned, tmp_path):

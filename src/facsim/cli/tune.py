@@ -35,7 +35,9 @@ __all__ = ["tune"]
 @click.option("--option", "options", type=KeyValue("m_max=2"), multiple=True, help="Change an option of SIMULATOR.")
 @click.option("--set", "settings", type=KeyValue("steps=2000"), multiple=True, help="Change a setting of the method.")
 @click.option("--truth", type=KeyValue("m=0.5"), multiple=True, help="A known parameter, to be marked on the page.")
-@click.option("--apply", type=click.Path(path_type=Path), metavar="FILE", help="Write the parameters: .json or .yaml.")
+@click.option(
+    "--apply", type=click.Path(path_type=Path), metavar="FILE", help="Write parameters: .json, .yaml, own .cmnd."
+)
 @output("Folder for the result, report.html and all calls.")
 def tune(
     simulator: str | None,

@@ -16,14 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from facsim.errors import CheckpointError, DataError
 from facsim.files import atomic, write_json
-from facsim.simulators.parametric import Parameter, Space
+from facsim.simulators.parametric import Parameter, ParametricSimulator, Space
 
-__all__ = ["RESULT_FILE", "SAMPLES_FILE", "Kind", "Tuned", "central_point"]
+__all__ = ["RESULT_FILE", "SAMPLES_FILE", "Kind", "Tuned", "central_point", "require_suffix"]
 
 Array = NDArray[np.float64]
 Kind = Literal["posterior", "population", "point"]
 
 RESULT_FILE, SAMPLES_FILE = "tuned.json", "samples.npz"
+PLAIN = (".json", ".yaml", ".yml")
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,15 +139,20 @@ class Tuned:
         rows = zip(self.space, self.estimate, strict=True)
         return {p.name: round(float(v)) if p.whole else float(v) for p, v in rows}
 
-    def apply(self, path: str | os.PathLike[str], level: float = 0.68) -> Path:
-        """Write the parameters for the simulator: ``values`` by name, and the interval, unit and default of each.
+    def apply(
+        self, path: str | os.PathLike[str], level: float = 0.68, simulator: ParametricSimulator | None = None
+    ) -> Path:
+        """Write the parameters for the simulator.
 
         Parameters
         ----------
         path : path
-            Ends in ``.json``, ``.yaml`` or ``.yml``.
+            ``.json``, ``.yaml`` or ``.yml``: ``values`` by name, the interval, unit and default of each, and ``lines``
+            in the simulator's own words, if it has any. The simulator's own suffix: these lines alone.
         level : float, optional
             Of the central intervals.
+        simulator : ParametricSimulator, optional
+            Whose words are wanted.
 
         Raises
         ------
@@ -161,16 +167,19 @@ class Tuned:
         >>> json.loads(path.read_text())["values"]
         {'m': 0.2}
         """
-        path = Path(path)
-        if path.suffix not in {".json", ".yaml", ".yml"}:
-            msg = f"'{path}': the suffix chooses the format, give .json or .yaml"
-            raise DataError(msg)
+        path = require_suffix(path, simulator)
+        words = simulator.own_words(self.values()) if simulator is not None else []
+        if path.suffix not in PLAIN:
+            with atomic(path) as temporary:
+                temporary.write_text("".join(f"{line}\n" for line in words), encoding="utf-8")
+            return path
         low, high = self.interval(level)
         about = {
             p.name: {"low": float(low[i]), "high": float(high[i]), "unit": p.unit, "default": p.default}
             for i, p in enumerate(self.space)
         }
         found = {"values": self.values(), "method": self.method, "kind": self.kind, "level": level, "intervals": about}
+        found |= {"lines": words} if words else {}
         if path.suffix == ".json":
             write_json(path, found)
         else:
@@ -222,6 +231,28 @@ class Tuned:
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             msg = f"{folder}: not a tuning's result ({error}). Give the folder of a tuning, or tune anew"
             raise CheckpointError(msg) from error
+
+
+def require_suffix(path: str | os.PathLike[str], simulator: ParametricSimulator | None = None) -> Path:
+    """A file to which parameters can be written.
+
+    Raises
+    ------
+    DataError
+        If nothing is known by its suffix.
+
+    Examples
+    --------
+    >>> require_suffix("tuned.yaml").suffix
+    '.yaml'
+    """
+    path, known = Path(path), list(PLAIN)
+    if simulator is not None and simulator.own_suffix:
+        known.append(simulator.own_suffix)
+    if path.suffix not in known:
+        msg = f"'{path}': the suffix chooses the format, give one of {', '.join(known)}"
+        raise DataError(msg)
+    return path
 
 
 def central_point(samples: ArrayLike, space: Space) -> Array:

@@ -21,7 +21,7 @@ from facsim.report.tuning import Calibration, Closeness, Pushforward, TuningPage
 from facsim.simulators.parametric import ParametricSimulator, parametric
 from facsim.simulators.parametric.cache import Cached
 from facsim.tuning.calls import Account, observed
-from facsim.tuning.result import Tuned
+from facsim.tuning.result import Tuned, require_suffix
 
 __all__ = ["CALLS_FOLDER", "METHODS", "PAGE_FILE", "settings_of", "tune"]
 
@@ -83,7 +83,7 @@ def tune(
     truth : mapping, optional
         True parameters by name, where they are known: they are marked on the page.
     apply : path, optional
-        File to which the parameters are written in the simulator's own terms (``.json`` or ``.yaml``).
+        File to which the parameters are written in the simulator's own terms; see `Tuned.apply`.
     progress : callable, optional
         Called with (steps done, steps in all).
 
@@ -108,6 +108,8 @@ def tune(
     """
     function, chosen = _method(method, settings)
     made = parametric(simulator) if isinstance(simulator, str) else simulator
+    if apply is not None:
+        require_suffix(apply, made)
     known = None if truth is None else made.space.point(truth)
     events, name = (data, "the data") if isinstance(data, Events) else (facsim.io.read(data), os.fspath(data))
     events = observed(made, events.check(name))
@@ -126,7 +128,7 @@ def tune(
     found.save(folder)
     write_page(_page(made, found, events, simulations, known), folder / PAGE_FILE)
     if apply is not None:
-        found.apply(apply)
+        found.apply(apply, simulator=made)
     return found
 
 

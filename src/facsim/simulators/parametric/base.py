@@ -126,6 +126,8 @@ class ParametricSimulator(ABC):
         Shards in work at once, in threads; the events do not depend on it.
     given_ranges : mapping
         From where ``facsim simulate`` draws what is given, by name of the block: ``{"energy": "1:100"}``.
+    own_suffix : str
+        Of a file in the simulator's own words (``.cmnd``), if it has any: see `own_words`.
 
     Examples
     --------
@@ -152,6 +154,7 @@ class ParametricSimulator(ABC):
     shard: int = SHARD
     workers: int = 1
     given_ranges: Mapping[str, str] = MappingProxyType({})
+    own_suffix: str = ""
 
     @abstractmethod
     def _simulate(self, conditions: Array, rng: np.random.Generator) -> NDArray[np.floating]:
@@ -243,6 +246,10 @@ class ParametricSimulator(ABC):
         """What else decides the events: the constructor's arguments that are plain values, by name."""
         given = {key: getattr(self, key, None) for key in inspect.signature(type(self)).parameters}
         return {key: value for key, value in given.items() if isinstance(value, (bool, int, float, str))}
+
+    def own_words(self, values: Mapping[str, float]) -> list[str]:  # noqa: ARG002 - most have no words of their own
+        """Lines of a file that tells the simulated program these parameters, by name; none if it has no such file."""
+        return []
 
     def _shard(self, rows: Array, seed: int, shard: int) -> tuple[NDArray[np.float32], dict[int, str]]:
         """Features (m, d) of one shard, and why rows failed."""

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ class Cached(ParametricSimulator):
         self.stochastic, self.seconds_per_call = simulator.stochastic, simulator.seconds_per_call
         self.repeats = simulator.repeats
         self.shard, self.workers, self.given_ranges = simulator.shard, simulator.workers, simulator.given_ranges
+        self.own_suffix = simulator.own_suffix
         self.made = 0
         """Calls that were made, and not answered from disk, by this object."""
         self._lock = threading.Lock()
@@ -75,6 +76,10 @@ class Cached(ParametricSimulator):
     def settings(self) -> dict[str, Any]:
         """Of the simulator."""
         return self.simulator.settings()
+
+    def own_words(self, values: Mapping[str, float]) -> list[str]:
+        """Of the simulator."""
+        return self.simulator.own_words(values)
 
     def everything(self) -> Calls:
         """All calls ever made, each once, in the order in which they were made."""

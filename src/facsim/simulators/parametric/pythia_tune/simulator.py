@@ -67,14 +67,14 @@ class PythiaTune(WorkerSimulator):
     seconds_per_call = 1e-3
     repeats = 10  # a new point costs 45 ms, an event half a millisecond
     shard = 512
+    own_suffix = ".cmnd"
 
-    @staticmethod
-    def lines(values: Mapping[str, float]) -> list[str]:
+    def own_words(self, values: Mapping[str, float]) -> list[str]:
         """Lines for Pythia's ``readString`` or a command file.
 
         Examples
         --------
-        >>> PythiaTune.lines({"aLund": 0.7})
+        >>> PythiaTune().own_words({"aLund": 0.7})
         ['StringZ:aLund = 0.7']
         """
         return [f"{SETTINGS[name]} = {value:.6g}" for name, value in values.items()]
