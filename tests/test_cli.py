@@ -250,6 +250,7 @@ def test_simulate_hands_on_its_options(monkeypatch, tmp_path):
     def simulate(calorimeter, **options):
         given.update(options, calorimeter=calorimeter)
         options["progress"](5, 5)
+        facsim.write(options["output"], Events(np.ones((5, 1)), np.empty((5, 0)), Schema((Block("x"),))))
         return options["output"]
 
     monkeypatch.setattr("facsim.api.simulate", simulate)

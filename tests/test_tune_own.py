@@ -58,6 +58,13 @@ class Shift(ParametricSimulator):
         return conditions + self.by + rng.normal(size=conditions.shape)
 
 
+class Faulty(Shift):
+    def _simulate(self, conditions, rng):
+        values = super()._simulate(conditions, rng)
+        values[conditions > 1] = float("nan")
+        return values
+
+
 ready = FunctionSimulator(lambda theta, rng: rng.normal(theta), Space((Parameter("mean", -2, 2),)), Block("y"))
 """
 
@@ -79,7 +86,13 @@ def plugin(tmp_path, module, monkeypatch):
     folder = tmp_path / "plugin-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
-    entries = {"their-shift": "Shift", "their-ready": "ready", "their-table": "table", "their-lost": "lost"}
+    entries = {
+        "their-shift": "Shift",
+        "their-ready": "ready",
+        "their-table": "table",
+        "their-lost": "lost",
+        "their-faulty": "Faulty",
+    }
     entries |= {"lines": "Shift"}  # a name of facsim's own stays facsim's
     lines = [f"{name} = {module}:{place}" for name, place in entries.items()]
     (folder / "entry_points.txt").write_text("\n".join(["[facsim.simulators]", *lines, ""]))
@@ -169,6 +182,24 @@ def test_a_package_registers_a_simulator(tmp_path):
     assert len(facsim.read(simulated)) == 50
     with pytest.raises(DataError, match=r"no option or parameter 'meen'; it has \['by', 'mean'\]. Did you mean 'mean'"):
         facsim.simulate("their-shift", n=50, meen=0.5, output=tmp_path / "shift.h5")
+
+
+@pytest.mark.usefixtures("plugin")
+def test_simulate_says_how_many_events_it_wrote(tmp_path):
+    path, n = tmp_path / "faulty.h5", 3000  # several shards of 1024
+    found = CliRunner().invoke(cli, ["simulate", "their-faulty", "-n", str(n), "-o", str(path)])
+    assert found.exit_code == 0, found.output
+    written = len(facsim.read(path))
+    assert 0.7 * n < written < 0.8 * n  # means above 1 of -2 to 2 fail: 75 %, error 0.8 %
+    assert f"{written:,} events in {path}; {n - written:,} of {n:,} calls failed and are left out" in found.output
+    assert f"{n - written} of {n} calls failed: {n - written} the result is not a finite" in found.output
+    assert "mean 1.00" in found.output
+    assert f"{written} events are written" in found.output
+    words = ["simulate", "their-faulty", "-n", "20", "--set", "mean=1.5", "-o", str(tmp_path / "none.h5")]
+    none = CliRunner().invoke(cli, words)
+    assert none.exit_code == 2
+    assert "20 of 20 calls failed" in none.output
+    assert not (tmp_path / "none.h5").exists()
 
 
 @pytest.mark.usefixtures("plugin")

@@ -42,11 +42,14 @@ def simulate(simulator: str, n: int, seed: int, output: Path, settings: tuple[tu
     toy: ring, grid, log-transport, sweights-mixture, light-curves, digits. Or a simulator with parameters: lines,
     tracks, two-moons, ...; its parameters are drawn, unless --set m=0.5 fixes them or --set m=0:0.5 narrows them.
     """
-    from facsim import api
+    from facsim import api, io
 
     with progress("simulating", "events") as tick:
         path = api.simulate(simulator, n=n, output=output, seed=seed, progress=tick, **_given(), **dict(settings))
-    show({"output": str(path), "events": n}, f"{n:,} events in {path}")
+    with io.open(path) as reader:
+        written = len(reader)
+    lost = f"; {n - written:,} of {n:,} calls failed and are left out" if written < n else ""
+    show({"output": str(path), "events": written, "asked": n}, f"{written:,} events in {path}{lost}")
 
 
 def _given() -> dict[str, Any]:

@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +18,7 @@ import facsim.io
 from facsim.errors import DataError, SimulationError, nearest
 from facsim.sampler import draw_conditions, parse_range
 from facsim.schema import Schema
-from facsim.simulators.parametric.base import ParametricSimulator
+from facsim.simulators.parametric.base import Calls, ParametricSimulator
 
 __all__ = ["options", "parametric", "parametric_names", "write"]
 
@@ -118,7 +119,7 @@ def write(
 ) -> Path:
     """Simulate `n` events, each at a point of parameter space of its own, into one file; returns its path.
 
-    Calls that fail are left out, with a warning in the log.
+    Calls that fail are left out: the file then holds fewer events. The log says how many, why, and where.
 
     Parameters
     ----------
@@ -153,18 +154,21 @@ def write(
     ranges = {key: value for key, value in settings.items() if key not in known}
     conditions = _draw(simulator, known, n, seed, ranges)
     attrs = {"simulator": name, "seed": seed, "ranges": {k: str(v) for k, v in ranges.items()}, **simulator.settings()}
-    done = 0
+    records: list[Calls] = []
     with facsim.io.create(output, simulator.schema, attrs=attrs) as writer:
         for calls in simulator.calls(conditions, seed=seed):
             writer.append(calls.events)
-            done += len(calls)
-            if calls.failed.any():
+            if calls.failed.any() and not any(r.failed.any() for r in records):
                 log.warning("%s: %s; they are left out", name, calls.summary())
+            records.append(replace(calls, events=calls.events[:0]))
             if progress is not None:
-                progress(done, n)
-        if not len(writer):
-            msg = f"{name}: all {n} calls failed; the log says why"
+                progress(sum(map(len, records)), n)
+        record, written = Calls.join(records), len(writer)
+        if not written:
+            msg = f"{name}: {record.summary()}; nothing is written"
             raise SimulationError(msg)
+    if written < n:
+        log.warning("%s: %s, in %s; %d events are written", name, record.summary(), record.region(), written)
     return Path(output)
 
 
