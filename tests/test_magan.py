@@ -87,6 +87,11 @@ def test_details_show_the_games(tuned, tmp_path):
         assert [h["step"] for h in game["history"]] == [75, 150]
         assert game["c2st"] + game["invalid"] == min(h["c2st"] + h["invalid"] for h in game["history"])
         assert 0.5 <= game["c2st"] <= 1
+    seeds = tuned.details["seeds"]
+    assert seeds["middle"] == [game["median"] for game in games]
+    assert np.std(seeds["middle"], axis=0) == pytest.approx(tuned.details["seed_spread"])
+    taken = seeds["width"][seeds["chosen"]]  # with the points that are not valid
+    assert tuned.samples.std(0) == pytest.approx(taken, rel=0.05)
     assert tuned.details["pushforward"]["auc"] < 0.9
     again = Tuned.load(tuned.save(tmp_path / "tuned"))
     assert json.loads(json.dumps(again.details["games"])) == games

@@ -1,12 +1,13 @@
 """The page of a tuning."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from facsim import Block, Events, Schema
-from facsim.report.tuning import Calibration, Closeness, Pushforward, TuningPage, judge, write_page
+from facsim.report.tuning import Calibration, Closeness, Pushforward, Seeds, TuningPage, judge, write_page
 from facsim.report.tuning.corner import draw_corner
 from facsim.report.tuning.simulations import compare_simulations
 from facsim.simulators.parametric import Parameter, Space
@@ -57,6 +58,18 @@ def test_the_page_says_what_was_found(page, tmp_path):
     assert re.search(r"<b>0\.\d+ ± 0\.(09|1|10)\d*</b>", text)  # a spread of 0.1, known to 5 % from 400 samples
     assert not re.search(r'(src|href)="https?:', text)  # nothing from outside
     assert list(tmp_path.iterdir()) == [tmp_path / "report.html"]
+
+
+def test_several_seeds_are_a_table(page, tmp_path):
+    assert "Table of seeds" not in write_page(page, tmp_path / "report.html").read_text(encoding="utf-8")
+    middle, width = [[0.1, 11.0], [0.12, 14.0]], [[0.1, 2.0], [0.1, 0.0]]
+    seeds = Seeds(middle, width, "the best is taken", ["C2ST 0.61", "C2ST 0.58"], chosen=1)
+    text = write_page(replace(page, seeds=seeds), tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "alone: the best is taken." in text
+    # 3 / sqrt(2) = 2.1 between the second parameter's values; the answer's width is 2, known to 4 % from 400 samples
+    assert re.search(r"scatter by up to 1\.[01]\d? of the width of the answer \(shift\): more than 0.3 asks", text)
+    assert re.search(r"seed 2</th><td>0\.12 ± 0\.10</td><td>14\.0</td><td[^>]*>C2ST 0.58 \(taken\)", text)
+    assert re.search(r"answer</th><td>0\.(08|09|1)\d* ± ", text)
 
 
 def test_foreign_data_and_wrong_errors_are_the_headline():

@@ -45,6 +45,20 @@ def test_the_parameters_are_found(run):
     assert found.details["calibration"]["tests"] >= 20
 
 
+def test_members_of_an_ensemble_are_shown_beside_the_answer(tmp_path):
+    data = simulator().sample(np.tile([-0.5, 0.8], (60, 1)), seed=3)
+    settings = {**QUICK, "steps": 50, "members": 2}
+    found = tune(simulator(), data, output=tmp_path, calls=2000, settings=settings)
+    seeds = found.details["seeds"]
+    assert np.shape(seeds["middle"]) == np.shape(seeds["width"]) == (2, 2)
+    assert seeds["middle"][0] != seeds["middle"][1]
+    # the answer mixes them: 500 samples of it, 1000 of each, so that the means agree within a few hundredths
+    assert np.mean(seeds["middle"], axis=0) == pytest.approx(found.samples.mean(0), abs=0.1)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Table of seeds" in page
+    assert page.count("seed 2</th>") == 1
+
+
 def test_the_folder_holds_result_page_and_calls(run):
     folder, _, found = run
     page = (folder / "run" / "report.html").read_text(encoding="utf-8")

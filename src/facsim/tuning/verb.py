@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 import facsim.io
 from facsim.errors import DataError, RecipeError, nearest
 from facsim.events import Events
-from facsim.report.tuning import Calibration, Closeness, Pushforward, TuningPage, write_page
+from facsim.report.tuning import Calibration, Closeness, Pushforward, Seeds, TuningPage, write_page
 from facsim.simulators.parametric import ParametricSimulator, parametric
 from facsim.simulators.parametric.cache import Cached
 from facsim.tuning.calls import Account, observed
@@ -196,6 +196,7 @@ def _page(
 ) -> TuningPage:
     details = dict(found.details)
     calibration, closeness = details.pop("calibration", None), details.pop("misspecified", None)
+    seeds = details.pop("seeds", None)
     test = {k: details.get("pushforward", {}).get(k) for k in ("auc", "auc_error", "auc_floor")}
     failures = f"{found.failed:,} of {found.calls:,} calls of the simulator failed; they were left out, see the log"
     return TuningPage(
@@ -214,6 +215,7 @@ def _page(
         calibration=None if calibration is None else Calibration(**calibration),
         closeness=None if closeness is None else Closeness(**closeness),
         pushforward=None if None in test.values() else Pushforward(**test),
+        seeds=None if seeds is None else Seeds(**seeds),
         truth=truth,
         failures=failures if found.failed else "",
         details=details,

@@ -1,6 +1,7 @@
 """The page of a tuning."""
 
 from facsim.report.tuning.page import TuningPage, write_page
+from facsim.report.tuning.seeds import Seeds
 from facsim.report.tuning.verdict import Calibration, Closeness, Pushforward, Verdict, judge
 
-__all__ = ["Calibration", "Closeness", "Pushforward", "TuningPage", "Verdict", "judge", "write_page"]
+__all__ = ["Calibration", "Closeness", "Pushforward", "Seeds", "TuningPage", "Verdict", "judge", "write_page"]

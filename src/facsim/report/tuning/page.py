@@ -19,6 +19,7 @@ from facsim.report.labels import number, with_error
 from facsim.report.page import environment
 from facsim.report.tuning.corner import draw_corner
 from facsim.report.tuning.coverage import draw_coverage, draw_ranks
+from facsim.report.tuning.seeds import Seeds, describe_seeds
 from facsim.report.tuning.simulations import compare_simulations, draw_simulations
 from facsim.report.tuning.verdict import Calibration, Closeness, Pushforward, judge
 from facsim.simulators.parametric import Space
@@ -65,6 +66,8 @@ class TuningPage:
         Whether the data look like anything that the simulator can produce.
     pushforward : Pushforward, optional
         Whether events at the tuned parameters look like the data.
+    seeds : Seeds, optional
+        What every seed found alone, if there are several.
     truth : array (p,), optional
         Where it is known (closure tests).
     failures : str, optional
@@ -88,6 +91,7 @@ class TuningPage:
     calibration: Calibration | None = None
     closeness: Closeness | None = None
     pushforward: Pushforward | None = None
+    seeds: Seeds | None = None
     truth: Array | None = None
     failures: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -115,6 +119,7 @@ def write_page(page: TuningPage, path: str | os.PathLike[str]) -> Path:
             rows=_rows(page),
             corner=markup(draw_corner(shown, page.space, marks)) if len(shown) > 1 else None,
             coverage=_coverage(page.calibration),
+            seeds=None if page.seeds is None else describe_seeds(page.seeds, page.space, page.samples),
             simulations=[
                 Drawing(
                     capital(e["label"].words.replace("_", " ")),

@@ -17,7 +17,7 @@ from facsim.events import Events
 from facsim.metrics import high_level_auc
 from facsim.models import Surrogate
 from facsim.observables.kinds import image_block
-from facsim.simulators.parametric import ParametricSimulator, require_calls
+from facsim.simulators.parametric import ParametricSimulator, Space, require_calls
 from facsim.tuning.calls import Account, observed
 from facsim.tuning.emulator import train_emulator
 from facsim.tuning.magan.duel import Duel, Round, draw_points
@@ -121,8 +121,8 @@ def tune_magan(
         events, so the width is neither a resolution nor an uncertainty. ``details``: ``pushforward`` (through the real
         simulator), ``games`` (of each seed: ``c2st`` and ``step`` of the state kept, ``invalid`` share, ``median``,
         ``width`` in units of the box, and the ``history`` of all checks with the judge's ``accuracy``),
-        ``seed_spread`` (standard deviation of the medians over seeds), ``collapsed`` (games that ended narrower than a
-        hundredth of the box in every parameter), ``recipe``.
+        ``seed_spread`` (standard deviation of the medians over seeds), ``seeds`` (median and width of each),
+        ``collapsed`` (games that ended narrower than a hundredth of the box in every parameter), ``recipe``.
 
     Raises
     ------
@@ -236,6 +236,7 @@ def tune_magan(
         "chosen": games.index((record, generator)),
         "invalid": float(1 - valid.mean()),
         "seed_spread": np.std([g[0]["median"] for g in games], axis=0).tolist(),
+        "seeds": _each([g[0] for g in games], games.index((record, generator)), space),
         "collapsed": sum(max(g[0]["width"]) < 0.01 for g in games),
         "emulator_calls": plan.emulator,
         "pushforward": pushforward(data, found, seed=seed) if found is not None else {},
@@ -252,6 +253,19 @@ def tune_magan(
         label=LABEL,
         details=details,
     )
+
+
+def _each(games: list[dict[str, Any]], chosen: int, space: Space) -> dict[str, Any] | None:
+    """What each game found, for the page."""
+    if len(games) < 2:
+        return None
+    return {
+        "words": "the game that a classifier tells least from the data is taken",
+        "middle": [g["median"] for g in games],
+        "width": [(np.asarray(g["width"]) * (space.high - space.low)).tolist() for g in games],
+        "notes": [f"C2ST {g['c2st']:.2f}, {100 * g['invalid']:.0f} % invalid" for g in games],
+        "chosen": chosen,
+    }
 
 
 class _Plan(NamedTuple):

@@ -114,11 +114,11 @@ def tune_source(
     -------
     Tuned
         ``kind="population"``; its width is that of the population, no uncertainty. ``details``: ``pushforward``
-        (through the real simulator, see `facsim.tuning.pushforward`), ``members`` (median of each member of the
-        ensemble), ``entropy`` in nats against a uniform law on the box, ``reached`` (distance over its floor through
-        the emulator; above 1 the emulator is too rough or no population gives the data, which ``pushforward`` tells),
-        ``kept`` (effective share of points after each refinement; above 0.95 there was nothing to refine), ``invalid``
-        (share of points that the simulator's rule of validity refused).
+        (through the real simulator, see `facsim.tuning.pushforward`), ``seeds`` (median and width of what each
+        member of the ensemble found, if there are several), ``entropy`` in nats against a uniform law on the box,
+        ``reached`` (distance over its floor through the emulator; above 1 the emulator is too rough or no population
+        gives the data, which ``pushforward`` tells), ``kept`` (effective share of points after each refinement; above
+        0.95 there was nothing to refine), ``invalid`` (share of points that the simulator's rule of validity refused).
 
     Raises
     ------
@@ -188,7 +188,7 @@ def tune_source(
         raise DataError(msg)
     pool = pool[place.permutation(len(pool))]
     details: dict[str, Any] = {
-        "members": [np.median(m, axis=0).tolist() for m in members if len(m)],
+        "seeds": _each([m for m in members if len(m)]),
         "reached": float(np.mean([f.reached for f in found])),
         "weight_of_entropy": float(np.mean([f.weight for f in found])),
         "invalid": float(np.mean([f.invalid for f in found])),
@@ -233,6 +233,17 @@ def tune_source(
         label="largest entropy",
         details=details,
     )
+
+
+def _each(members: list[Array]) -> dict[str, Any] | None:
+    """Medians and standard deviations of the populations that each member of the ensemble found."""
+    if len(members) < 2:
+        return None
+    return {
+        "words": "the answer mixes them all and is refined by the simulator",
+        "middle": [np.median(points, axis=0).tolist() for points in members],
+        "width": [points.std(axis=0).tolist() for points in members],
+    }
 
 
 def _beside(points: Array, space: Space, n: int, place: np.random.Generator) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ Progress = Callable[[int, int], None]
 
 HELD = 0.1  # share of the points that calibration is tested with; 300 at most
 MOST_HELD = 300
+EACH = 1000  # samples of each member of an ensemble
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def tune_posterior(
     Tuned
         With ``details``: ``calibration`` (from simulations that were not shown to the networks: as many as there were
         to spare), ``misspecified`` (a p-value for data from within the simulator's reach), ``leakage``,
-        ``disagreement`` of the members, the engine and the rounds.
+        ``disagreement`` of the members and ``seeds`` (``middle`` and ``width`` of each) if there are several, the
+        engine and the rounds.
 
     Raises
     ------
@@ -119,6 +121,7 @@ def tune_posterior(
         details["validation"] = [h[-1] for h in learned.posterior.history]
         if settings.members > 1:
             details["disagreement"] = learned.posterior.disagreement(seen)
+    details["seeds"] = _each(learned.posterior, seen, seed)
     details["calibration"] = calibration(learned.posterior, learned.held, simulator.space, len(seen), seed)
     details["misspecified"] = closeness(learned.posterior, seen, learned.shown, learned.held, seed)
     details = {name: value for name, value in details.items() if value is not None}
@@ -135,6 +138,21 @@ def tune_posterior(
         label=f"posterior ({learned.engine})",
         details=details,
     )
+
+
+def _each(posterior: Posterior | Density | Response, data: Events, seed: int) -> dict[str, Any] | None:
+    """Means and standard deviations of what each member of an ensemble says alone; None for a single one."""
+    key = "surfaces" if isinstance(posterior, Response) else "nets"
+    members: list[Any] = getattr(posterior, key)
+    if len(members) < 2:
+        return None
+    kwargs: list[dict[str, Any]] = [{key: [member]} for member in members]
+    found = [replace(posterior, **own).sample(data, EACH, seed) for own in kwargs]
+    return {
+        "words": "the answer mixes them all",
+        "middle": [points.mean(axis=0).tolist() for points in found],
+        "width": [points.std(axis=0).tolist() for points in found],
+    }
 
 
 def learn_posterior(
