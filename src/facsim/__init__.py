@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from facsim.api import (
         bench,
         compare,
+        convert,
         evaluate,
         export,
         fit,
@@ -56,6 +57,7 @@ __version__ = "0.1.0"
 _VERBS = (
     "bench",
     "compare",
+    "convert",
     "evaluate",
     "export",
     "fit",
@@ -98,6 +100,7 @@ __all__ = [
     "bench",
     "compare",
     "concatenate",
+    "convert",
     "datasets",
     "deploy",
     "detectors",

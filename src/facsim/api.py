@@ -15,7 +15,7 @@ from facsim.deploy import bench
 from facsim.deploy.memory import open_model
 from facsim.errors import DataError, require
 from facsim.events import Events
-from facsim.io import read, write
+from facsim.io import convert, read, write
 from facsim.io.split import split
 from facsim.report import compare, evaluate, monitor
 from facsim.report.runpage import watch
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "bench",
     "compare",
+    "convert",
     "evaluate",
     "export",
     "fit",
@@ -64,8 +65,8 @@ def fit(
 
     Parameters
     ----------
-    data : path or Events
-        A file may be larger than memory.
+    data : path, Selection or Events
+        A file may be larger than memory; `facsim.io.select` says what to take of it.
     recipe : str or Path, optional
         Name of a preset (``facsim recipes`` lists them) or a YAML file.
     output : path
@@ -155,6 +156,8 @@ def sample(
     n: int | None = ...,
     seed: int = ...,
     output: None = ...,
+    layout: str | None = ...,
+    tree: str | None = ...,
     threads: int | None = ...,
     strict: bool = ...,
     progress: Progress | None = ...,
@@ -170,6 +173,8 @@ def sample(
     n: int | None = ...,
     seed: int = ...,
     output: StrPath,
+    layout: str | None = ...,
+    tree: str | None = ...,
     threads: int | None = ...,
     strict: bool = ...,
     progress: Progress | None = ...,
@@ -184,6 +189,8 @@ def sample(
     n: int | None = None,
     seed: int = 0,
     output: StrPath | None = None,
+    layout: str | None = None,
+    tree: str | None = None,
     threads: int | None = None,
     strict: bool = False,
     progress: Progress | None = None,
@@ -210,7 +217,10 @@ def sample(
     seed : int, optional
         Same seed, same events, whatever the number of threads.
     output : path, optional
-        File to write; events are streamed to it, and it appears only when it is complete.
+        File to write; events are streamed to it, and it appears only when it is complete. A model that was fitted to a
+        ROOT file writes a ROOT file with the same names and types of tree and branches.
+    layout, tree : str, optional
+        Of the file, as for `facsim.io.create`: ``layout="pixel-branches"``.
     threads : int, optional
         All usable cores by default.
     strict : bool, optional
@@ -245,9 +255,11 @@ def sample(
     options: dict[str, Any] = ({} if threads is None else {"threads": threads}) | ({"strict": True} if strict else {})
     if output is None:
         return sampler.sample(given, seed=seed, **options)
-    attrs = {"model": name, "seed": seed, "provenance": getattr(sampler, "provenance", {})}
+    provenance = getattr(sampler, "provenance", {})
+    attrs = {"model": name, "seed": seed, "provenance": provenance}
     matrix = as_conditions(given, sampler.schema)
-    with io.create(output, sampler.schema, attrs=attrs) as writer:
+    form = provenance.get("form")
+    with io.create(output, sampler.schema, attrs=attrs, layout=layout, tree=tree, form=form) as writer:
         for events in sampler.stream(matrix, seed=seed, **options):
             writer.append(events)
             if progress is not None:
@@ -347,6 +359,12 @@ def tune(
 def info(path: StrPath, *, progress: Progress | None = None) -> dict[str, Any]:
     """Describe a file of events (see `facsim.io.info`) or a model, in plain numbers and strings.
 
+    Parameters
+    ----------
+    path : path or Selection
+    progress : callable, optional
+        Called with (events done, events in all).
+
     Returns
     -------
     dict
@@ -360,9 +378,9 @@ def info(path: StrPath, *, progress: Progress | None = None) -> dict[str, Any]:
     >>> summary["detector"], summary["events"], sorted(summary["conditions"])
     ('calogan', 4000, ['energy'])
     """
-    path = Path(path)
-    if path.is_dir() or path.suffix in {".onnx", ".safetensors"}:
-        return _describe(load(path), path)
+    file = Path(path)
+    if file.suffix in {".onnx", ".safetensors"} or (file.is_dir() and not any(file.rglob("*.png"))):
+        return _describe(load(file), file)
     return io.info(path, progress=progress)
 
 

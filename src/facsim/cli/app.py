@@ -26,6 +26,7 @@ for command in (
     data.simulate,
     data.info,
     data.split,
+    data.convert,
     model.recipes,
     model.fit,
     model.watch,

@@ -8,11 +8,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from facsim.cli.options import KeyValue, SampleFile, output
+from facsim.cli.options import KeyValue, SampleFile, output, selecting
 from facsim.cli.terminal import progress, show
 from facsim.cli.verb import Verb
 
-__all__ = ["info", "simulate", "split"]
+__all__ = ["convert", "info", "simulate", "split"]
 
 
 @click.command(cls=Verb, hint="The same command continues from there.")
@@ -62,6 +62,7 @@ def _given() -> dict[str, Any]:
 
 @click.command(cls=Verb)
 @click.argument("path", type=SampleFile())
+@selecting("path")
 def info(path: Path) -> None:
     """Describe a file of events, or a model.
 
@@ -81,6 +82,7 @@ def info(path: Path) -> None:
 @click.argument("second", type=click.Path(path_type=Path))
 @click.option("--fraction", type=float, default=0.5, show_default=True, help="Share of the events that goes to FIRST.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@selecting("file")
 def split(file: Path, first: Path, second: Path, fraction: float, seed: int) -> None:
     """Split a file at random into two.
 
@@ -93,3 +95,30 @@ def split(file: Path, first: Path, second: Path, fraction: float, seed: int) -> 
         with io.open(path) as reader:
             counts[str(path)] = len(reader)
     show({"events": counts}, "\n".join(f"{events:,} events in {path}" for path, events in counts.items()))
+
+
+@click.command(cls=Verb)
+@click.argument("file", type=SampleFile())
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--layout", help="pixel-branches (as TMVA takes them), root, rntuple, hdf5, ... [default: by the suffix]")
+@click.option("--tree", help="Name of the tree to write in a ROOT file; FILE.root:TREE names the one to read.")
+@selecting("file", tree=False)
+def convert(file: Path, output: Path, layout: str | None, tree: str | None) -> None:
+    """Write events in another layout.
+
+    FILE is whatever facsim reads: a file of events, a pattern in quotes ('runs/*.root'), IDX images, a folder of PNG
+    images. The suffix of OUTPUT chooses the format; names and types of a ROOT file's tree and branches are kept.
+    """
+    from facsim import api
+
+    events = 0
+
+    with progress("converting", "events") as tick:
+
+        def count(done: int, total: int) -> None:
+            nonlocal events
+            events = done
+            tick(done, total)
+
+        api.convert(file, output, layout=layout, tree=tree, progress=count)
+    show({"output": str(output), "events": events}, f"{events:,} events in {output}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from facsim.cli.options import KeyValue, SampleFile, output
+from facsim.cli.options import KeyValue, SampleFile, output, selecting
 from facsim.cli.terminal import progress, say, show
 from facsim.cli.verb import Verb
 
@@ -43,12 +43,14 @@ max_events = click.option(
 @click.option("--challenge", metavar="DATASET", help="Stand among the submissions: ds1-photons|ds1-pions|ds2|ds3.")
 @click.option("--time-per-event", type=float, metavar="SECONDS", help="Of the model, for the figures against speed.")
 @max_events
+@selecting("reference", "second", "training")
 @output("Folder for report.html and metrics.json.", required=False)
 def evaluate(reference: Path, generated: Path, second: Path | None, output: Path | None, **options: Any) -> None:
     """Compare generated events with the truth.
 
     REFERENCE holds events of the slow simulator, GENERATED those of a model, best at the same conditions. Every
     figure stands beside its floor: the same figure for truth against truth. Event weights of either may be negative.
+    --tree, --cut and the like choose from the truth's files.
     """
     from facsim import api
 

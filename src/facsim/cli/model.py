@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from facsim.cli.options import KeyValue, SampleFile, output
+from facsim.cli.options import KeyValue, SampleFile, output, selecting
 from facsim.cli.terminal import progress, say, show
 from facsim.cli.verb import Verb, Verbs
 
@@ -56,6 +56,7 @@ def show_recipe(name: str) -> None:
     "--set", "overrides", type=KeyValue("training.steps=2000"), multiple=True, help="Change a recipe's value."
 )
 @click.option("--resume", is_flag=True, help="Continue the run in the output folder.")
+@selecting("data")
 @output("Run folder to make.")
 def fit(recipe: str, data: Path, overrides: tuple[tuple[str, str], ...], resume: bool, output: Path) -> None:
     """Fit a model to events.
@@ -103,6 +104,8 @@ def watch(run: Path, output: Path | None) -> None:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--threads", type=int, help="All cores by default; the events do not depend on it.")
 @click.option("--strict", is_flag=True, help="Refuse conditions outside the training range instead of warning.")
+@click.option("--layout", help="Of the file: pixel-branches, root or rntuple. [default: that of the training data]")
+@click.option("--tree", help="Name of the tree in a ROOT file. [default: that of the training data]")
 @output("File to write; the suffix chooses the format.")
 def sample(
     model: Path,
@@ -113,6 +116,8 @@ def sample(
     seed: int,
     threads: int | None,
     strict: bool,
+    layout: str | None,
+    tree: str | None,
     output: Path,
 ) -> None:
     """Draw events from a model.
@@ -141,6 +146,8 @@ def sample(
             threads=threads,
             strict=strict,
             output=output,
+            layout=layout,
+            tree=tree,
             progress=count,
         )
     show({"output": str(output), "events": events}, f"{events:,} events in {output}")

@@ -17,7 +17,8 @@ from facsim.events import Events
 from facsim.io.calogan import without_rounding
 from facsim.io.contents import WEIGHTS, Contents, Pick, same_columns
 from facsim.io.layout import Layout
-from facsim.io.root import ROOT_MAGIC, RootSink, RootSource, root_keys
+from facsim.io.root import ROOT_MAGIC, RootSource, root_keys
+from facsim.io.root_sink import RootSink
 from facsim.schema import Schema
 
 __all__ = ["CALOGAN_ROOT"]
@@ -45,6 +46,9 @@ class _Source(RootSource):
 
 class _Sink(RootSink):
     tree_name = TREE
+
+    def _complete(self, schema: Schema, form: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the layout is known
+        return {}
 
     def _types(self, schema: Schema) -> dict[str, np.dtype[Any]]:  # noqa: ARG002 - the same for all
         return dict.fromkeys([*_CELLS, ENERGY], np.dtype(np.float64))

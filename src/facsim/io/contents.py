@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from facsim.schema import Block, Schema
 
 __all__ = [
     "ATTRS",
+    "FORM",
     "LAYOUT",
     "RESERVED",
     "SCHEMA",
@@ -25,8 +27,9 @@ __all__ = [
 SCHEMA = "facsim_schema"  # JSON of the schema
 ATTRS = "facsim_attrs"  # JSON of the attributes, where the format has no attributes of its own
 LAYOUT = "facsim_layout"  # name of the layout, where keys alone cannot tell
+FORM = "facsim_form"  # JSON of how a ROOT file lays its branches out
 WEIGHTS = "weights"
-RESERVED = frozenset({SCHEMA, ATTRS, LAYOUT, WEIGHTS})
+RESERVED = frozenset({SCHEMA, ATTRS, LAYOUT, FORM, WEIGHTS})
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,27 @@ class Pick:
         Block with one number per event to use as weight.
     tree : str, optional
         Which tree of a ROOT file.
+    cut : str, optional
+        Expression (see `facsim.io.expression`): events for which it is zero, false or NaN are left out.
+    define : mapping of str to str, optional
+        Further columns by name, as expressions; they are read only if they are named.
+    friends : sequence of path, optional
+        Files with further columns of the same events; these too are read only if they are named.
+    describe : mapping of str to str or Block, optional
+        Shape, kind and unit of blocks, in any order: ``{"x": "28x28 energy MeV"}``.
+    length : int, optional
+        Length to which jagged branches are padded or cut; the longest of the file by default.
     """
 
     features: Sequence[str] | None = None
     conditions: Sequence[str] | None = None
     weights: str | None = None
     tree: str | None = None
+    cut: str | None = None
+    define: Mapping[str, str] = field(default_factory=dict)
+    friends: Sequence[str | os.PathLike[str]] = ()
+    describe: Mapping[str, str | Block] = field(default_factory=dict)
+    length: int | None = None
 
     def __post_init__(self) -> None:
         for argument in ("features", "conditions"):
@@ -56,6 +74,11 @@ class Pick:
             if isinstance(value, str) and (argument, value) != ("features", "all"):
                 msg = f"{argument}='{value}': give a list of names, ['{value}']"
                 raise DataError(msg)
+        if isinstance(self.friends, (str, os.PathLike)):
+            object.__setattr__(self, "friends", (self.friends,))
+        if self.length is not None and self.length < 1:
+            msg = f"length={self.length}: a jagged branch is padded to at least 1"
+            raise DataError(msg)
 
 
 @dataclass(frozen=True)
@@ -80,6 +103,14 @@ class Contents:
         Label of the schema.
     attrs : mapping
         Free attributes, such as the provenance.
+    unusable : mapping of str to str
+        What the file holds besides, and why it can be no block.
+    form : mapping
+        How a ROOT file lays its branches out; see `facsim.io.root_sink`.
+    chunk : int
+        Number of events that the file keeps together, 1 if any number is as good.
+    longest : int
+        Length of the longest jagged entry, if there are any.
     """
 
     events: int
@@ -90,6 +121,10 @@ class Contents:
     weights: str | None = None
     detector: str = ""
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, Any] = field(default_factory=dict)
+    chunk: int = 1
+    longest: int = 0
 
     @classmethod
     def of(cls, schema: Schema, events: int, **rest: Any) -> Contents:
@@ -133,6 +168,9 @@ class Contents:
         weights = self.weights if pick.weights is None else pick.weights
         for name in (*features, *conditions, *((pick.weights,) if pick.weights else ())):
             if name not in by_name and not (name == pick.weights == self.weights):
+                if name in self.unusable:
+                    msg = f"{origin}: '{name}' can be no block: {self.unusable[name]}"
+                    raise FileFormatError(msg)
                 msg = f"{origin}: no block '{name}'; there are {listed(by_name)}.{nearest(name, by_name)}"
                 raise SchemaMismatch(msg)
         if len({*features, *conditions}) < len(features) + len(conditions):

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.errors import DataError, FacsimError, FileFormatError
-from facsim.events import Events
+from facsim.events import Events, concatenate
 from facsim.io.contents import Contents, Pick
 
 __all__ = ["Reader", "Source", "reading"]
 
 SLAB_BYTES = 16 << 20  # read at a time: large enough that a compressed chunk is seldom unpacked twice
+MOST_BYTES = 4 * SLAB_BYTES  # read at a time, if the file keeps so many events together
+MIXED = 8  # slabs in memory at a time, when events are shuffled
 
 
 class Source(Protocol):
@@ -28,8 +30,11 @@ class Source(Protocol):
         """What the file holds."""
         ...
 
-    def load(self, names: Sequence[str], start: int, stop: int) -> Mapping[str, NDArray[Any]]:
-        """Blocks (and weights) by name for events start to stop, each of shape (stop - start, ...)."""
+    def load(self, names: Sequence[str], start: int, stop: int) -> Mapping[str, Any]:
+        """Blocks (and weights) by name for events start to stop.
+
+        Each is an array of shape (stop - start, ...), or a list of its columns where the file keeps them apart.
+        """
         ...
 
     def close(self) -> None:
@@ -43,12 +48,16 @@ class Reader:
     Attributes
     ----------
     path : Path
+    files : tuple of Path
+        All files, where there are several.
     layout : str
         Name of the file layout.
     schema : Schema
         Of the chosen blocks.
     attrs : dict
         Free attributes of the file, such as the provenance.
+    form : dict
+        How a ROOT file lays its branches out, for `facsim.io.create`; empty for others.
 
     Examples
     --------
@@ -61,10 +70,20 @@ class Reader:
     calogan 5 [2, 2, 1]
     """
 
-    def __init__(self, path: Path, layout: str, source: Source, pick: Pick, *, check: bool = True) -> None:
-        self.path, self.layout = path, layout
+    def __init__(
+        self,
+        path: Path,
+        layout: str,
+        source: Source,
+        pick: Pick,
+        *,
+        files: Sequence[Path] = (),
+        check: bool = True,
+    ) -> None:
+        self.path, self.layout, self.files = path, layout, tuple(files) or (path,)
         self._source, self._check = source, check
         self.attrs: dict[str, Any] = dict(source.contents.attrs)
+        self.form: dict[str, Any] = dict(source.contents.form)
         self.schema, self._weights = source.contents.choose(pick, str(path))
         self._targets = [
             (b.name, role, self.schema.columns(b.name))
@@ -77,6 +96,11 @@ class Reader:
 
     def __repr__(self) -> str:
         return f"<Reader of {self.path}: {len(self)} events, layout {self.layout}>"
+
+    @property
+    def bytes(self) -> int:
+        """Size of the file, or of all of them."""
+        return sum(file.stat().st_size for file in self.files)
 
     @property
     def weighted(self) -> bool:
@@ -129,6 +153,42 @@ class Reader:
             for first in range(0, len(slab), n):
                 yield slab[first : first + n]
 
+    def shuffled(self, n: int = 1024, *, seed: int = 0) -> Iterator[Events]:
+        """Yield all events in random order, n at a time (the last batch may be smaller), in bounded memory.
+
+        Parts of the file are taken in random order, eight at a time, and the events of these are mixed: a file of less
+        than about 100 MB is shuffled perfectly, a larger one nearly so, at the speed of reading it in order.
+
+        Parameters
+        ----------
+        n : int
+            Events per batch.
+        seed : int
+            Same seed, same order.
+
+        Raises
+        ------
+        DataError
+            As for `batches`.
+        """
+        if n < 1:
+            msg = f"n={n}: a batch has at least 1 event"
+            raise DataError(msg)
+        if len(self) == 0:
+            self.read()
+        rng, step = np.random.default_rng([seed, 0x5F]), self._slab()
+        starts = rng.permutation(np.arange(0, len(self), step))
+        rest: Events | None = None
+        for first in range(0, len(starts), MIXED):
+            parts = [self.read(int(low), int(low) + step) for low in np.sort(starts[first : first + MIXED])]
+            events = concatenate(parts if rest is None else [rest, *parts])
+            del parts
+            order = rng.permutation(len(events))
+            whole = len(events) if first + MIXED >= len(starts) else len(events) // n * n
+            for low in range(0, whole, n):
+                yield events[order[low : min(low + n, whole)]]
+            rest = events[order[whole:]]
+
     def close(self) -> None:
         """Close the file."""
         self._source.close()
@@ -142,7 +202,12 @@ class Reader:
         self.close()
 
     def _slab(self) -> int:
-        return max(1, SLAB_BYTES // (4 * (self.schema.width + self.schema.condition_width)))
+        """Events read at a time: whole chunks of the file, if they are not too large."""
+        size = 4 * (self.schema.width + self.schema.condition_width)
+        rows, chunk = max(1, SLAB_BYTES // size), self._source.contents.chunk
+        if chunk * size > MOST_BYTES:
+            return rows
+        return max(1, rows // chunk) * chunk
 
     def _fill(
         self,
@@ -158,7 +223,12 @@ class Reader:
             # numbers beyond float32 become infinite; the check names them
             with np.errstate(over="ignore", invalid="ignore"):
                 for name, role, columns in self._targets:
-                    (features, conditions)[role][:, columns] = loaded[name].reshape(stop - start, -1)
+                    target, values = (features, conditions)[role][:, columns], loaded[name]
+                    if isinstance(values, list):
+                        for column, numbers in enumerate(values):
+                            target[:, column] = numbers
+                    else:
+                        target[:] = values.reshape(stop - start, -1)
                 if weights is not None and self._weights is not None:
                     weights[:] = loaded[self._weights].reshape(stop - start)
 

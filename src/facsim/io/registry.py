@@ -15,7 +15,7 @@ from facsim.io.layout import Layout
 from facsim.io.npz import NPZ
 from facsim.io.parquet import PARQUET
 from facsim.io.reader import reading
-from facsim.io.root import ROOT
+from facsim.io.root import PIXEL_BRANCHES, RNTUPLE, ROOT
 from facsim.schema import Schema
 
 __all__ = ["for_reading", "for_writing", "layouts"]
@@ -26,6 +26,8 @@ _LAYOUTS = (
     JET_IMAGES,
     HDF5,
     CALOGAN_ROOT,
+    PIXEL_BRANCHES,
+    RNTUPLE,
     ROOT,
     NPZ,
     PARQUET,

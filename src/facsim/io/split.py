@@ -8,6 +8,7 @@ from pathlib import Path
 
 from facsim.errors import DataError
 from facsim.events import split_rows
+from facsim.io.selection import all_blocks
 from facsim.io.verbs import create
 from facsim.io.verbs import open as open_events
 
@@ -54,7 +55,7 @@ def split(data: StrPath, first: StrPath, second: StrPath, *, fraction: float = 0
         msg = f"{first} and {second} are the same file: give two names"
         raise DataError(msg)
     with ExitStack() as stack:
-        reader = stack.enter_context(open_events(data, blocks="all"))
+        reader = stack.enter_context(open_events(data, features=all_blocks(data)))
         mask = split_rows(len(reader), fraction, seed)
         if mask.all() or not mask.any():
             msg = f"{data}: fraction={fraction} of {len(reader)} events leaves one part empty: choose another"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ def info(
     progress : callable, optional
         Called with (events done, events in all).
     **options
-        As for `facsim.io.open`: ``tree``, ``conditions``, ``weights``, ``layout``.
+        As for `facsim.io.open`: ``tree``, ``conditions``, ``weights``, ``cut``, ``layout``, ...
 
     Returns
     -------
@@ -79,7 +78,7 @@ def info(
         return {
             "path": str(path),
             "layout": reader.layout,
-            "bytes": Path(path).stat().st_size,
+            "bytes": reader.bytes,
             "detector": schema.detector,
             "events": len(reader),
             "attrs": reader.attrs,

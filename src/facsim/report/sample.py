@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -136,7 +135,7 @@ def opened(source: str | os.PathLike[str] | Events) -> AbstractContextManager[So
         return nullcontext(_Memory(source))
     from facsim import io
 
-    reader: AbstractContextManager[Source] = io.open(Path(source))
+    reader: AbstractContextManager[Source] = io.open(source)
     return reader
 
 

@@ -72,7 +72,8 @@ def monitor(
     if known:
         watching = Monitor.load(str(state))
     else:
-        watching = Monitor(reference if isinstance(reference, Events) else io.read(str(reference)), alpha=alpha)
+        assert reference is not None  # noqa: S101 - said above
+        watching = Monitor(reference if isinstance(reference, Events) else io.read(reference), alpha=alpha)
     for i, path in enumerate(files):
         with io.open(path) as source:
             for batch in source.batches(BATCH):

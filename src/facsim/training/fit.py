@@ -101,6 +101,8 @@ def fit_model(
         some = first[: max(1, settings.fit_events // len(images))]
         model.prepare(concatenate([_mirrored(some, image) for image in images]))
         model.provenance = record | {"events": len(training), "images": len(images), "origin": source.origin}
+        if source.form:  # so that generated events can be written like these
+            model.provenance["form"] = source.form
         if "particle" in source.origin:
             model.provenance["particle"] = source.origin["particle"]
         pieces = _noting_range(model, source.pieces(training))
@@ -143,6 +145,7 @@ class _Source:
     def __init__(self, data: str | os.PathLike[str] | Events) -> None:
         self.data = data
         self.origin: dict[str, Any] = {}
+        self.form: dict[str, Any] = {}
         if isinstance(data, Events):
             data.check("events")
             self.schema, self.count = data.schema, len(data)
@@ -150,8 +153,11 @@ class _Source:
         else:
             with io.open(data) as reader:
                 self.schema, self.count = reader.schema, len(reader)
-                self.record = {"file": Path(data).name, "events": self.count, "bytes": Path(data).stat().st_size}
+                self.record = {"file": Path(data).name, "events": self.count, "bytes": reader.bytes}
+                if isinstance(data, io.Selection) and (chosen := data.to_json()):
+                    self.record["selection"] = chosen
                 self.record["sha256"] = _digest(reader.read(0, min(self.count, 256)))
+                self.form = reader.form
                 self.origin = {k: v for k, v in reader.attrs.items() if isinstance(v, (str, int, float, bool))}
         if self.count < 2:
             msg = f"{self.record.get('file', 'the sample')} has {self.count} events; a fit needs at least 2"
