@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import facsim
-from facsim import Block
+from facsim import Block, Events, Schema
 from facsim.cli.app import cli
 from facsim.errors import DataError, RecipeError, SchemaMismatch
 from facsim.simulators.parametric import FunctionSimulator, Parameter, Space
@@ -67,6 +67,21 @@ def test_the_folder_holds_result_page_and_calls(run):
     assert Tuned.load(folder / "run").values() == found.values()
     assert json.loads((folder / "tuned.json").read_text())["values"] == found.values()
     assert len(list((folder / "run" / "calls").iterdir())) > 1
+
+
+def test_data_that_no_parameters_give_are_flagged_first(run, tmp_path):
+    # both columns have the same mean in this simulator; these data have -1 and 1, each of which it can do
+    data = Events(
+        np.random.default_rng(0).normal([-1, 1], 0.8, (60, 2)), np.empty((60, 0)), Schema(simulator().features)
+    )
+    found = tune(simulator(), data, output=tmp_path, calls=2000, settings={**QUICK, "steps": 100})
+    assert found.details["misspecified"]["pvalue"] < 0.01
+    page, good = ((f / "report.html").read_text(encoding="utf-8") for f in (tmp_path, run[0] / "run"))
+    assert '<div class="verdict alarm">' in page
+    words = "The simulator cannot produce these data: do not use these parameters"
+    assert 0 < page.index(words) < page.index("<h2>Parameters</h2>")
+    assert run[2].details["misspecified"]["pvalue"] > 0.01
+    assert words not in good
 
 
 def test_the_same_command_makes_no_call_twice(run):
