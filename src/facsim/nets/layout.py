@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from facsim.errors import OptionStringError
-from facsim.nets.layout_layers import Function, Repeat, initialize
+from facsim.nets.layout_layers import Function, Planes, Repeat, initialize
 from facsim.nets.local import LocallyConnected2d
 from facsim.nets.recurrent import Cell, RecurrentLayer
 from facsim.tmva.filters import Conv, Deconv, Filter, Local
@@ -100,7 +101,7 @@ def network_of(
     for i, (layer, before, after) in enumerate(steps):
         wanted = _wants_row(layer, before)
         if wanted != row:
-            modules.append(nn.Flatten() if wanted else nn.Unflatten(1, before))
+            modules.append(nn.Flatten() if wanted else Planes(*before))
             row = wanted
         if i < len(dropout) and dropout[i] and isinstance(layer, (Dense, Filter)):
             modules.append(nn.Dropout(dropout[i]))
@@ -134,14 +135,14 @@ def _modules(layer: Layer, before: Shape, after: Shape, law: str) -> list[nn.Mod
     if isinstance(layer, MaxPool):
         return [nn.MaxPool2d((layer.height, layer.width), (layer.stride_rows, layer.stride_columns))]
     if isinstance(layer, Upsample):
-        return [Repeat(layer.rows, layer.columns)]
+        return [Repeat(before, layer.rows, layer.columns)]
     if isinstance(layer, BatchNorm):
         # torch keeps 1 - momentum of the old running moments, TMVA momentum; None is the cumulative average
         momentum = None if layer.momentum < 0 else 1 - layer.momentum
         kind = nn.BatchNorm1d if before[:2] == (1, 1) else nn.BatchNorm2d
         return [kind(layer.channels(before), eps=layer.epsilon, momentum=momentum)]
     if isinstance(layer, Recurrent):
-        return [nn.Unflatten(1, (before[0] * before[1], before[2])), _recurrent(layer, before, law), nn.Flatten()]
+        return [Planes(before[0] * before[1], before[2]), _recurrent(layer, before, law), nn.Flatten()]
     return []  # a reshape: rows hold depth, height and width in this order
 
 
@@ -149,10 +150,15 @@ def _activation(name: str) -> list[nn.Module]:
     return [] if name == "LINEAR" else [Function(name)]
 
 
-def _first(module: nn.Module, law: str) -> nn.Module:
+def _first(module: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, law: str) -> nn.Module:
     """Fill weights (rows, ...) by `law`, biases with 0."""
-    initialize(module.weight.flatten(1), law)  # type: ignore[operator, arg-type] # a view
-    nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    weight = module.weight.transpose(0, 1) if isinstance(module, nn.ConvTranspose2d) else module.weight
+    matrix = torch.empty_like(weight.flatten(1))  # (outputs or planes, what each is made from)
+    initialize(matrix, law)
+    with torch.no_grad():
+        weight.copy_(matrix.view(weight.shape))
+        if module.bias is not None:
+            module.bias.zero_()
     return module
 
 
@@ -162,12 +168,7 @@ def _filter(layer: Filter, before: Shape, law: str) -> nn.Module:
     if isinstance(layer, Conv):
         return _first(nn.Conv2d(before[0], layer.depth, kernel, stride, padding), law)
     if isinstance(layer, Deconv):
-        module = nn.ConvTranspose2d(before[0], layer.depth, kernel, stride, padding)
-        weight = module.weight.detach().transpose(0, 1).flatten(1)  # (depth, planes x filter), a copy
-        initialize(weight, law)
-        module.weight.data.copy_(weight.view(layer.depth, before[0], *kernel).transpose(0, 1))
-        nn.init.zeros_(module.bias)
-        return module
+        return _first(nn.ConvTranspose2d(before[0], layer.depth, kernel, stride, padding), law)
     if isinstance(layer, Local):
         local = LocallyConnected2d(before[0], layer.depth, before[1:], kernel, stride=stride, padding=padding)
         initialize(local.weight, law)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from facsim.errors import RecipeError, nearest
 
-__all__ = ["INITIALIZATIONS", "Function", "Repeat", "initialize"]
+__all__ = ["INITIALIZATIONS", "Function", "Planes", "Repeat", "initialize"]
 
 
 class Function(nn.Module):
@@ -62,21 +62,43 @@ _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+class Planes(nn.Module):
+    """Rows (n, numbers) as (n, *shape); constant sizes keep an exported graph free of arithmetic on shapes."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same numbers, in the same order."""
+        return x.reshape(-1, *self.shape)
+
+    def extra_repr(self) -> str:
+        """Its sizes."""
+        return ", ".join(map(str, self.shape))
+
+
 class Repeat(nn.Module):
     """Planes (n, depth, H, W) to (n, depth, H rows, W columns): every number becomes a rectangle.
 
-    By expansion, since TMVA's SOFIE cannot read torch's own resizing from ONNX.
+    By joining copies, since TMVA's SOFIE cannot read torch's own resizing from ONNX.
+
+    Examples
+    --------
+    >>> Repeat((1, 1, 2), 2, 2)(torch.tensor([[[[1.0, 2.0]]]])).tolist()
+    [[[[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0]]]]
     """
 
-    def __init__(self, rows: int, columns: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], rows: int, columns: int) -> None:
         super().__init__()
-        self.rows, self.columns = rows, columns
+        self.shape, self.rows, self.columns = shape, rows, columns
 
     def forward(self, x: Tensor) -> Tensor:
         """The enlarged planes."""
-        n, (depth, height, width) = x.shape[0], x.shape[1:]
-        wide = x[:, :, :, None, :, None].expand(n, depth, height, self.rows, width, self.columns)
-        return wide.reshape(n, depth, height * self.rows, width * self.columns)
+        depth, height, width = self.shape
+        wide = torch.cat([x.reshape(-1, depth * height, width, 1)] * self.columns, 3)
+        tall = torch.cat([wide.reshape(-1, depth * height, 1, width * self.columns)] * self.rows, 2)
+        return tall.reshape(-1, depth, height * self.rows, width * self.columns)
 
 
 INITIALIZATIONS = ("XAVIER", "XAVIERUNIFORM", "GAUSS", "UNIFORM", "ZERO", "IDENTITY")

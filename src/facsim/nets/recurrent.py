@@ -74,7 +74,7 @@ class RecurrentLayer(nn.Module):
         left = self._left if self.remember and self.training else None
         if left is not None and left[0].shape[0] == x.shape[0]:
             return left
-        zeros = x.new_zeros(x.shape[0], self.state)
+        zeros = x.new_zeros(1, self.state)  # one row for all events: a constant of an exported graph
         return zeros, zeros
 
     def _step(self, seen: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,10 +83,10 @@ class RecurrentLayer(nn.Module):
         if self.cell == "RNN":
             return torch.tanh(seen + h @ u[0].T), c
         if self.cell == "LSTM":
-            i, f, g, o = (seen + h @ u.flatten(0, 1).T).chunk(4, 1)
+            i, f, g, o = torch.split(seen + h @ u.flatten(0, 1).T, self.state, 1)
             c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
             return torch.sigmoid(o) * torch.tanh(c), c
-        reset, update, new = seen.chunk(3, 1)
+        reset, update, new = torch.split(seen, self.state, 1)
         r = torch.sigmoid(reset + h @ u[0].T)
         z = torch.sigmoid(update + h @ u[1].T)
         back = r * (h @ u[2].T) if self.cell == "GRU_AFTER" else (r * h) @ u[2].T

@@ -120,6 +120,9 @@ _FLAT = (Dense, BatchNorm, Reshape, Recurrent)  # after these a dense layer gets
 
 
 def _layer(piece: Piece, method: Method) -> Layer:  # noqa: RET503 - `fail` does not return
+    if piece.text.lower().startswith("layout="):  # ROOT's own regression tutorial has it
+        piece.warn("stray-layout", "TMVA takes Layout= for a part of the layer's name", "Skipped. Remove it.")
+        piece = piece.cut(len("layout=")).strip()
     first, *rest = (token.strip() for token in piece.split("|"))
     for token in (first, *rest):
         if not token.text:

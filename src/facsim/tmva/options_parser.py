@@ -95,7 +95,9 @@ def _values(piece: Piece, own: tuple[str, ...], *, gan: bool) -> dict[str, Piece
             cure = "Objective, Penalty and Latent belong to GANs." if not gan and key.text in EXTENSIONS else ""
             key.fail(f"unknown option '{key.text}'", cure, known=names)
         if name in values:
-            key.fail(f"{name} stands twice", "Keep one.")
+            if values[name].text != value.text:
+                key.fail(f"{name} stands twice, as {values[name].text} and {value.text}", "Keep one.")
+            key.warn("duplicate-option", f"{name} stands twice", "Read once. Remove one.")
         if not value.text:
             key.fail(f"{name} has no value")
         values[name] = value

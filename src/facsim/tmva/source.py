@@ -16,6 +16,7 @@ FINDINGS = {
     "batch-layout": "BatchLayout contradicts InputLayout or the first layer",
     "batch-size": "BatchLayout contradicts a BatchSize",
     "duplicate-key": "a key stands twice in a phase",
+    "duplicate-option": "an option stands twice with one value",
     "empty-layer": "nothing between two commas of a layout",
     "empty-phase": "nothing between two bars of a TrainingStrategy",
     "empty-setting": "nothing between two commas of a phase",
@@ -30,10 +31,14 @@ FINDINGS = {
     "renormalize": "Renormalize where Regularization is meant",
     "short-conv": "a convolution without all its sizes",
     "single-hash": "one # between generator and discriminator",
+    "stray-layout": "Layout= before a layer",
     "unnamed-layer": "a layer of MethodGAN without DENSE",
+    "unprefixed-key": "a setting of MethodGAN without Generator or Discriminator",
     "value-case": "a value in another case",
 }
 """Names of the warnings, and what they say."""
+
+MANY = 20  # known words that are not listed beside a good guess
 
 
 class TmvaWarning(UserWarning):
@@ -93,11 +98,11 @@ class Piece:
 
     def fail(self, problem: str, cure: str = "", *, known: Iterable[str] = ()) -> NoReturn:
         """Raise an error about this piece; `known` words give a nearest name, else the list of all."""
-        words = list(known)
+        words = {word.upper(): word for word in known}  # the nearest in any case
         if words:
-            cure = " ".join(
-                filter(None, [cure, nearest(self.text.upper(), words).strip(), f"Known: {', '.join(words)}."])
-            )
+            guess = re.sub("'(.*)'", lambda m: f"'{words[m[1]]}'", nearest(self.text.upper(), words).strip())
+            listed = f"Known: {', '.join(words.values())}." if len(words) < MANY or not guess else ""
+            cure = " ".join(filter(None, [cure, guess, listed]))
         raise OptionStringError(problem, self.whole, self.start, cure)
 
     def warn(self, name: str, problem: str, repair: str) -> None:
@@ -134,9 +139,8 @@ class Piece:
         if upper not in words:
             self.fail(f"{what} '{self.text}' is unknown", known=words)
         if upper != default:
-            self.warn(
-                "value-case", f"TMVA does not know the {what} '{self.text}', and says nothing", f"Read as {upper}."
-            )
+            problem = f"TMVA does not know the {what} '{self.text}', and says nothing"
+            self.warn("value-case", problem, f"Read as {upper}.")
         return upper
 
     def boolean(self, what: str) -> bool:

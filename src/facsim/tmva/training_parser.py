@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
-from facsim.errors import nearest
 from facsim.tmva.source import Piece
 from facsim.tmva.training import OPTIMIZERS, PARAMETERS, DLPhase, GANPhase, NetTraining
 
@@ -66,9 +65,7 @@ def _phase(piece: Piece, method: str) -> DLPhase | GANPhase:
 
 def _pairs(piece: Piece, method: str) -> dict[str, Piece]:
     """Values by canonical key."""
-    names = ["MaxEpochs", *NET_KEYS]
-    if method == "GAN":  # unprefixed optimisers are an extension: they hold for both networks
-        names = ["MaxEpochs", "Optimizer", *PARAMETERS, *(side + key for side in SIDES for key in NET_KEYS)]
+    names = ["MaxEpochs", *NET_KEYS, *(side + key for side in SIDES for key in NET_KEYS if method == "GAN")]
     known = {name.upper(): name for name in names}
     pairs: dict[str, Piece] = {}
     for part in piece.split(","):
@@ -83,29 +80,19 @@ def _pairs(piece: Piece, method: str) -> dict[str, Piece]:
         key, value = word.cut(0, at).strip(), word.cut(at + 1).strip()
         name = known.get(key.text.upper())
         if name is None:
-            cure = ""
-            if method == "GAN" and key.text.upper() in map(str.upper, NET_KEYS):
-                cure = f"Write Generator{key.text} or Discriminator{key.text}."
-            _unknown(key, names, cure)
+            key.fail(f"unknown key '{key.text}' in TrainingStrategy, which TMVA would ignore", known=names)
         if method == "GAN" and part.start not in {word.start, piece.start}:
             problem = f"MethodGAN drops {key.text}, since a blank stands before it"
             key.warn("leading-blank", problem, "Read as a setting. Remove the blank.")
         if name in pairs:
-            key.warn(
-                "duplicate-key", f"{name} stands twice in a phase", f"The first counts, as in TMVA: {pairs[name].text}."
-            )
+            repair = f"The first counts, as in TMVA: {pairs[name].text}."
+            key.warn("duplicate-key", f"{name} stands twice in a phase", repair)
             continue
+        if method == "GAN" and not name.startswith((*SIDES, "MaxEpochs", "Optimizer", *PARAMETERS)):
+            repair = f"Read for each network without one of its own. Write Generator{name} or Discriminator{name}."
+            key.warn("unprefixed-key", f"MethodGAN ignores {name}, since it names no network", repair)
         pairs[name] = value
     return pairs
-
-
-def _unknown(key: Piece, names: list[str], cure: str) -> NoReturn:
-    by_case = {name.upper(): name for name in names}
-    found = nearest(key.text.upper(), by_case)
-    for upper, name in by_case.items():
-        found = found.replace(f"'{upper}'", f"'{name}'")
-    problem = f"unknown key '{key.text}' in TrainingStrategy, which TMVA would ignore"
-    key.fail(problem, " ".join(filter(None, [cure, found.strip()])) or f"Known: {', '.join(names)}.")
 
 
 def _net(pairs: dict[str, Piece], net: NetTraining) -> NetTraining:
