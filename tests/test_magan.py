@@ -1,6 +1,7 @@
 """The Model-Assisted GAN's second stage: it finds populations through a frozen emulator, and tells how it went."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from facsim.tuning import Tuned
 from facsim.tuning.magan import MaganSettings, tune_magan
 from facsim.tuning.magan.duel import Duel, draw_points
 from facsim.tuning.magan.networks import Judge, ParameterGenerator
+from facsim.tuning.population.generator import Frontier
 
-QUICK = MaganSettings(seeds=2, steps=150, checks=2, rate=4e-3, average=0.9, batch=32, samples=500)
+QUICK = MaganSettings(seeds=2, steps=100, checks=2, rate=6e-3, average=0.9, batch=32, samples=500)
 
 
 class Cloud(ParametricSimulator):
@@ -58,6 +60,15 @@ def population(n=1000, seed=0):
     return Cloud().sample(theta, seed=seed)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Classifiers of 40 trees instead of 200, as sharp in one or two columns; a coarse frontier, which is straight."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("facsim.metrics.high_level.ITERATIONS", 40)
+        patch.setattr("facsim.tuning.magan.magan.Frontier", partial(Frontier, steps=50))
+        yield
+
+
 @pytest.fixture(scope="module")
 def tuned():
     Cloud.asked = 0
@@ -68,7 +79,7 @@ def test_a_population_is_found_and_called_one(tuned):
     assert tuned.kind == "population"
     assert "no uncertainty" in tuned.label
     assert "re-implementation" in tuned.label
-    # From the middle of the box (0, 2) towards (0.4, 2.5); a game of 150 steps leaves some of the way.
+    # From the middle of the box (0, 2) towards (0.4, 2.5); a game of 100 steps leaves some of the way.
     assert tuned.samples[:, 0].mean() == pytest.approx(0.4, abs=0.15)
     assert tuned.samples[:, 1].mean() == pytest.approx(2.5, abs=0.5)
     assert Cloud.space.contains(tuned.samples).all()
@@ -84,7 +95,7 @@ def test_details_show_the_games(tuned, tmp_path):
     games = tuned.details["games"]
     assert len(games) == 2
     for game in games:
-        assert [h["step"] for h in game["history"]] == [75, 150]
+        assert [h["step"] for h in game["history"]] == [50, 100]
         assert game["c2st"] + game["invalid"] == min(h["c2st"] + h["invalid"] for h in game["history"])
         assert 0.5 <= game["c2st"] <= 1
     seeds = tuned.details["seeds"]
@@ -108,16 +119,14 @@ def test_the_same_seed_gives_the_same_population():
 
 
 def test_the_emulator_stays_as_it_is_and_invalid_points_are_pushed_back():
-    from facsim.tuning.population.generator import Frontier
-
     space, emulator = Cloud.space, exact()
     data = population(200)[:100]
     bare = type(data)(data.features - [1.4, 0], np.empty((100, 0)), Schema(Cloud.features, ()))  # a near -1: not valid
-    frontier = Frontier(space, 0)
+    frontier = Frontier(space, 0, steps=100)
     shares = []
     for guard in (None, frontier):
-        duel = Duel(space, emulator, bare, guard, batch=32, rate=4e-3, average=0.9)
-        *_, last = duel.play(100, 100, seed=0)
+        duel = Duel(space, emulator, bare, guard, batch=32, rate=6e-3, average=0.9)
+        *_, last = duel.play(60, 60, seed=0)
         shares.append(1 - draw_points(last.generator, space, 500, 0)[1].mean())
     assert shares[0] > 0.5
     assert shares[1] < shares[0] - 0.3
@@ -142,7 +151,7 @@ def test_the_judge_sees_events_in_units_of_the_data():
 
 
 def test_an_emulator_is_trained_if_none_is_given():
-    changes = {"training.steps": 20, "training.validate_every": 20, "training.batch": 32}
+    changes = {"training.steps": 10, "training.validate_every": 10, "training.batch": 32}
     settings = QUICK.model_copy(update={"overrides": changes, "steps": 6, "checks": 1, "seeds": 1})
     found = tune_magan(Cloud(), population(200), calls=2000, settings=settings)
     assert found.details["recipe"] == "wgan-gp"
