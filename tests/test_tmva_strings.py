@@ -6,6 +6,7 @@ mutations per run is set by FACSIM_TMVA_MUTATIONS.
 
 import math
 import os
+import re
 import warnings
 
 import pytest
@@ -241,14 +242,17 @@ SEEDS = [GAN_MNIST, GAN_EARLY, EXTENDED, SLIDE, f"{SLIDE}##{SLIDE}", *(case[0] f
 
 @st.composite
 def mutated(draw):
-    """A known string with a few characters or words put in, cut out, doubled or exchanged."""
-    string = draw(st.sampled_from(SEEDS))
-    for _ in range(draw(st.integers(1, 4))):
-        i = draw(st.integers(0, len(string)))
-        j = min(i + draw(st.integers(0, 12)), len(string))
-        new = draw(st.sampled_from([draw(WORDS), draw(st.text(max_size=3)), 2 * string[i:j], string[i:j][::-1]]))
-        string = string[:i] + new + string[j:]
-    return string
+    """A known string with words replaced, doubled or dropped, sizes changed, or strange characters put in."""
+    parts = re.split("([|,:#=+])", draw(st.sampled_from(SEEDS)))
+    for _ in range(draw(st.integers(1, 3))):
+        i = draw(st.integers(0, len(parts) - 1))
+        number = draw(st.integers(-1, 40))
+        if parts[i].isdecimal() and number >= 0:
+            parts[i] = str(number)
+        else:
+            others = [draw(WORDS), draw(st.sampled_from(parts)), draw(st.text(max_size=2)) + parts[i]]
+            parts[i] = draw(st.sampled_from([*others, 2 * parts[i], f"{parts[i]}|{number}", ""]))
+    return "".join(parts)
 
 
 @settings(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from facsim.tmva.inputs import BatchLayout, InputLayout
-from facsim.tmva.layers import Dense, word
+from facsim.tmva.layers import Dense, Shape, word
 from facsim.tmva.layout import Halves, Layout
 from facsim.tmva.source import Piece
 from facsim.tmva.training import DL_DEFAULT, GAN_DEFAULT, DLPhase, GANPhase
@@ -136,6 +136,16 @@ class GANOptions(Options):
     objective: str | None = None
     penalty: str | None = None
     latent: int | None = None
+
+    def noise_shape(self, variables: int | None = None) -> Shape | None:
+        """Shape of what the generator gets: one row of `latent` numbers, else its InputLayout's.
+
+        Examples
+        --------
+        >>> GANOptions(latent=64).noise_shape(), GANOptions().noise_shape(4), GANOptions().noise_shape()
+        ((1, 1, 64), (1, 1, 4), None)
+        """
+        return (1, 1, self.latent) if self.latent else self.input_layout.generator.shape(variables)
 
     def _own(self) -> dict[str, object]:
         return {

@@ -7,7 +7,7 @@ import re
 from typing import Any, Literal, overload
 
 from facsim.errors import OptionStringError
-from facsim.tmva.inputs import BatchLayout, InputLayout, check_batch, read_batch, read_input
+from facsim.tmva.inputs import BatchLayout, check_batch, read_batch, read_input
 from facsim.tmva.layers import Shape
 from facsim.tmva.layout import Halves, Layout, shapes
 from facsim.tmva.layout_parser import Method, halves, read_layout, whole
@@ -198,14 +198,11 @@ def _gan(values: dict[str, Piece], variables: int | None) -> dict[str, Any]:
 def _check_gan(values: dict[str, Piece], options: GANOptions, variables: int | None) -> None:
     made: int | None = None
     for i, side in enumerate(("generator", "discriminator")):
-        half: InputLayout = getattr(options.input_layout, side)
-        inputs = half.shape(variables)
-        if side == "generator" and options.latent:
-            inputs = (1, 1, options.latent)
+        inputs = options.input_layout.discriminator.shape(variables) if i else options.noise_shape(variables)
         if not inputs:
             return
         batch = None
-        if options.batch_layout and not (side == "generator" and options.latent):
+        if options.batch_layout and (i or not options.latent):
             batch = getattr(options.batch_layout, side)
         batches = [getattr(phase, side).batch_size for phase in options.phases]
         layout: Layout = getattr(options.layout, side)

@@ -58,7 +58,11 @@ class TmvaWarning(UserWarning):
 
     def __init__(self, name: str, problem: str, string: str, position: int, repair: str) -> None:
         self.name, self.string, self.position, self.repair = name, string, position, repair
+        self._given = (name, problem, string, position, repair)
         super().__init__(f"[{name}] {OptionStringError(problem, string, position, repair)}")
+
+    def __reduce__(self) -> tuple[type[TmvaWarning], tuple[str, str, str, int, str]]:
+        return type(self), self._given
 
 
 @dataclass(frozen=True)
