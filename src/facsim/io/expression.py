@@ -30,8 +30,9 @@ def _aligned(function: Callable[..., Any]) -> Callable[..., Array]:
     """Let numbers per event meet blocks per event: shape (n,) counts as (n, 1, 1) beside (n, 28, 28)."""
 
     def apply(*arguments: Array) -> Array:
-        most = max(a.ndim for a in arguments)
-        shaped = (a if a.ndim == 0 else a.reshape(a.shape + (1,) * (most - a.ndim)) for a in arguments)
+        doubles = [np.asarray(a, np.float64) for a in arguments]  # a yes counts as 1, and can be added
+        most = max(a.ndim for a in doubles)
+        shaped = (a if a.ndim == 0 else a.reshape(a.shape + (1,) * (most - a.ndim)) for a in doubles)
         return np.asarray(function(*shaped))
 
     return apply
@@ -249,8 +250,8 @@ class _Parser:
         node = self._deeper(self._signed)
         if sign == "+":
             return node
-        function = np.negative if sign == "-" else np.logical_not
-        return lambda columns: np.asarray(function(node(columns)))
+        function = _aligned(np.negative if sign == "-" else np.logical_not)
+        return lambda columns: function(node(columns))
 
     def _power(self) -> Node:
         node = self._atom()

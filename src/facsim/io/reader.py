@@ -118,21 +118,30 @@ class Reader:
             If the file is damaged.
         """
         start, stop, _ = slice(start, stop).indices(len(self))
-        stop = max(start, stop)
-        features = np.empty((stop - start, self.schema.width), np.float32)
-        conditions = np.empty((stop - start, self.schema.condition_width), np.float32)
-        weights = np.empty(stop - start, np.float64) if self.weighted else None
-        step = self._slab()
-        for low in range(start, stop, step):
-            high = min(low + step, stop)
-            rows = slice(low - start, high - start)
-            self._fill(features[rows], conditions[rows], None if weights is None else weights[rows], low, high)
-        events = Events(features, conditions, self.schema, weights)
-        return (
-            events.check(f"{self.path}" + (f", counting from event {start}" if start else ""))
-            if self._check
-            else events
-        )
+        return self._gather([(start, max(start, stop))])
+
+    def _gather(self, ranges: Sequence[tuple[int, int]], before: Events | None = None) -> Events:
+        """Events of several ranges in one piece of memory, behind others."""
+        at = 0 if before is None else len(before)
+        total = at + sum(stop - start for start, stop in ranges)
+        features = np.empty((total, self.schema.width), np.float32)
+        conditions = np.empty((total, self.schema.condition_width), np.float32)
+        weights = np.empty(total, np.float64) if self.weighted else None
+        if before is not None:
+            features[:at], conditions[:at] = before.features, before.conditions
+            if weights is not None:
+                weights[:at] = before.weights
+        events, step = Events(features, conditions, self.schema, weights), self._slab()
+        for start, stop in ranges:
+            rows = slice(at, at + stop - start)
+            for low in range(start, stop, step):
+                high = min(low + step, stop)
+                here = slice(at + low - start, at + high - start)
+                self._fill(features[here], conditions[here], None if weights is None else weights[here], low, high)
+            if self._check:
+                events[rows].check(f"{self.path}" + (f", counting from event {start}" if start else ""))
+            at = rows.stop
+        return events
 
     def batches(self, n: int = 1024) -> Iterator[Events]:
         """Yield all events in order, n at a time (the last batch may be smaller), in bounded memory.
@@ -147,11 +156,21 @@ class Reader:
             raise DataError(msg)
         if len(self) == 0:
             self.read()
-        step = max(n, self._slab() // n * n)
+        pending: list[Events] = []
+        waiting, slab = 0, self._slab()
+        step = -(-n // slab) * slab  # where the file's chunks end, however many events are asked for
         for low in range(0, len(self), step):
-            slab = self.read(low, low + step)
-            for first in range(0, len(slab), n):
-                yield slab[first : first + n]
+            events = self.read(low, low + step)
+            first = 0
+            while first < len(events):
+                pending.append(events[first : first + n - waiting])
+                first += len(pending[-1])
+                waiting += len(pending[-1])
+                if waiting == n:
+                    yield _together(pending)
+                    pending, waiting = [], 0
+        if pending:
+            yield _together(pending)
 
     def shuffled(self, n: int = 1024, *, seed: int = 0) -> Iterator[Events]:
         """Yield all events in random order, n at a time (the last batch may be smaller), in bounded memory.
@@ -180,9 +199,8 @@ class Reader:
         starts = rng.permutation(np.arange(0, len(self), step))
         rest: Events | None = None
         for first in range(0, len(starts), MIXED):
-            parts = [self.read(int(low), int(low) + step) for low in np.sort(starts[first : first + MIXED])]
-            events = concatenate(parts if rest is None else [rest, *parts])
-            del parts
+            ranges = [(int(low), min(int(low) + step, len(self))) for low in np.sort(starts[first : first + MIXED])]
+            events = self._gather(ranges, rest)
             order = rng.permutation(len(events))
             whole = len(events) if first + MIXED >= len(starts) else len(events) // n * n
             for low in range(0, whole, n):
@@ -231,6 +249,10 @@ class Reader:
                         target[:] = values.reshape(stop - start, -1)
                 if weights is not None and self._weights is not None:
                     weights[:] = loaded[self._weights].reshape(stop - start)
+
+
+def _together(parts: Sequence[Events]) -> Events:
+    return parts[0] if len(parts) == 1 else concatenate(parts)
 
 
 @contextmanager

@@ -10,10 +10,12 @@ from facsim.io.calogan import CALOGAN
 from facsim.io.calogan_root import CALOGAN_ROOT
 from facsim.io.contents import RESERVED, Pick
 from facsim.io.hdf5 import HDF5
+from facsim.io.idx import IDX, IDX_GZ
 from facsim.io.jet_images import JET_IMAGES
 from facsim.io.layout import Layout
 from facsim.io.npz import NPZ
 from facsim.io.parquet import PARQUET
+from facsim.io.png import PNG
 from facsim.io.reader import reading
 from facsim.io.root import PIXEL_BRANCHES, RNTUPLE, ROOT
 from facsim.schema import Schema
@@ -31,6 +33,9 @@ _LAYOUTS = (
     ROOT,
     NPZ,
     PARQUET,
+    IDX,
+    IDX_GZ,
+    PNG,
 )  # the particular before the general: the first that fits is taken
 
 
@@ -48,6 +53,8 @@ def for_reading(path: Path, pick: Pick, name: str | None = None) -> Layout:
         If the file is missing, cannot be read, or is of no known kind.
     """
     named = None if name is None else _named(name)
+    if named in {None, PNG} and PNG.recognises(path, pick):
+        return PNG
     try:
         with path.open("rb") as file:
             begin = file.read(max(len(x.magic) for x in _LAYOUTS))
@@ -59,7 +66,7 @@ def for_reading(path: Path, pick: Pick, name: str | None = None) -> Layout:
     except OSError as error:
         msg = f"{path}: cannot be opened ({error.strerror}); give the path of a readable file"
         raise FileFormatError(msg) from error
-    kin = [x for x in _LAYOUTS if begin.startswith(x.magic)]
+    kin = [x for x in _LAYOUTS if x.magic and begin.startswith(x.magic)]
     if not kin or (named is not None and named not in kin):
         what = "is empty (0 bytes)" if not begin else f"begins with {begin[:8]!r}"
         known = f"layout '{name}'" if named is not None else f"any known layout ({', '.join(layouts())})"

@@ -21,6 +21,7 @@ from facsim.errors import FileFormatError, nearest
 from facsim.io.contents import ATTRS, FORM, SCHEMA, WEIGHTS, Contents, Pick, listed
 from facsim.io.layout import Layout
 from facsim.io.reader import MOST_BYTES
+from facsim.io.root_baskets import Baskets
 from facsim.io.root_columns import Column, families, survey_ntuple, survey_tree, used
 from facsim.io.root_sink import TREE, NtupleSink, PixelSink, RootSink, numbered
 from facsim.schema import Block, Schema
@@ -39,15 +40,18 @@ class RootSource:
         _check_length(path)
         self.path = path
         self.file = uproot.open(path, array_cache=None)  # nothing is asked for twice
+        self.baskets: Baskets | None = None
         try:
             self.tree = self.file[_choose_tree(path, self.file.classnames(cycle=False), pick.tree)]
             self.ntuple = self.tree.classname.endswith("RNTuple")
+            if not self.ntuple:
+                self.baskets = Baskets(path, self.tree)
             self.plan: dict[str, Column] = {}
             self._window: tuple[frozenset[str], int, int, dict[str, NDArray[Any]]] = frozenset(), 0, 0, {}
             self.survey = survey_ntuple(self.tree) if self.ntuple else survey_tree(self.tree, str(path))
             self.contents = self._describe(pick)
         except BaseException:
-            self.file.close()
+            self.close()
             raise
 
     def load(self, names: Sequence[str], start: int, stop: int) -> Mapping[str, Any]:
@@ -70,6 +74,8 @@ class RootSource:
     def close(self) -> None:
         """Close the file."""
         self.file.close()
+        if self.baskets:
+            self.baskets.close()
 
     def own_schema(self) -> Schema | None:
         """The schema that facsim stored beside the tree, if it did."""
@@ -199,7 +205,8 @@ class RootSource:
             if kept != key or not low <= start < high:
                 low, high = self._baskets(names, start, stop)
                 self._window = frozenset(), 0, 0, {}  # not two of them in memory
-                arrays = self._arrays(names, low, high, "np")
+                quick = self.baskets.read(names, low, high) if self.baskets else None
+                arrays = self._arrays(names, low, high, "np") if quick is None else quick
                 self._window = key, low, high, arrays
             end = min(stop, high)
             parts.append((arrays, slice(start - low, end - low)))
