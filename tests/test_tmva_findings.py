@@ -62,9 +62,12 @@ def test_a_blank_before_a_layer_does_not_drop_it():
     text = "RESHAPE|FLAT, DENSE|4|RELU##DENSE|1|LINEAR"
     pair = finding("leading-blank", "DENSE|4", parse_layout, text)
     assert len(pair.generator) == 2
+    assert len(finding("leading-blank", "LINEAR", parse_layout, "DENSE|4|RELU, LINEAR", "DL")) == 2
+    assert len(finding("leading-blank", "RELU", parse_layout, "DENSE|4|RELU ,LINEAR", "DL")) == 2
+    finding("leading-blank", "DENSE|1", parse_layout, "DENSE|4|RELU## DENSE|1|LINEAR")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # MethodDL means the same with and without blanks
-        assert len(parse_layout("DENSE|4|RELU, LINEAR", "DL")) == 2
+        warnings.simplefilter("error")  # no harm at numbers, and at the ends of the string
+        assert parse_layout(" DENSE| 4 |RELU,LINEAR ") == parse_layout("DENSE|4|RELU,LINEAR")
 
 
 def test_methodgan_does_not_drop_layers_without_dense():
@@ -372,6 +375,9 @@ def test_the_error_shows_a_window_and_a_caret():
 def test_absurdly_long_strings_are_refused():
     refused("characters", "", parse_options, "V:" * 60_000)
     refused("more than 1000 layers", "", parse_layout, "LINEAR," * 1001)
+    assert len(str(refused("unknown layer", "A", parse_layout, "A" * 90_000))) < 400
+    with pytest.raises(OptionStringError, match="20000 steps, more than 10000"):
+        shapes(parse_layout("RNN|1"), (1, 20_000, 1))
     with pytest.raises(OptionStringError, match="more than 16777216"):
         shapes(parse_layout("UPSAMPLE|5000|5000"), (1, 2, 2))
 

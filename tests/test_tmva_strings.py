@@ -180,8 +180,10 @@ def test_methodgan_phases_are_read_as_meant():
 
 
 def test_the_slide_fits_34_pixels_and_no_other():
-    with pytest.warns(TmvaWarning, match="short-conv"):
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
         layout = parse_layout(SLIDE, "DL")
+    assert [w.message.name for w in found] == ["short-conv", *3 * ["leading-blank"]]
     assert shapes(layout, (1, 34, 34)) == ((12, 33, 33), (12, 28, 28), (1, 1, 9408), (1, 1, 512))
     assert network_of(layout, (1, 34, 34))(torch.randn(2, 1, 34, 34)).shape == (2, 512)
     for pixels, arrive in ((28, 5808), (32, 8112)):

@@ -100,12 +100,7 @@ def read_layout(piece: Piece, method: Method) -> Layout:
             if len(parts) > 1:
                 part.warn("empty-layer", "nothing stands between two commas", "Skipped. Remove a comma.")
             continue
-        if name.start != part.start and layers and method == "GAN":
-            name.warn(
-                "leading-blank",
-                f"TMVA silently drops the layer '{name.text}', since a blank stands before it",
-                "Read as a layer. Remove the blank.",
-            )
+        _check_blanks(part)
         layer = _layer(name, method)
         if isinstance(layer, Dense) and layers and not isinstance(layers[-1], _FLAT):
             problem = f"TMVA needs RESHAPE|FLAT between {layers[-1].NAME} and DENSE"
@@ -114,6 +109,18 @@ def read_layout(piece: Piece, method: Method) -> Layout:
     if not layers:
         piece.fail("a layout without layers", "Write for example DENSE|64|RELU,DENSE|1|LINEAR.")
     return Layout(tuple(layers))
+
+
+def _check_blanks(part: Piece) -> None:
+    """Warn once about blanks at words; before numbers they are harmless, and at the string's ends."""
+    for raw in part.split("|"):
+        token = raw.strip()
+        before = token.start > raw.start > 0
+        behind = raw.start < token.start + len(token.text) < raw.start + len(raw.text) < len(raw.whole)
+        if (before or behind) and not token.text[:1].isdigit():
+            problem = f"TMVA does not know '{token.text}' with a blank beside it, and drops or misreads the layer"
+            token.warn("leading-blank", problem, "Read without. Remove the blank.")
+            return
 
 
 _FLAT = (Dense, BatchNorm, Reshape, Recurrent)  # after these a dense layer gets one row, or TMVA makes it so
@@ -126,7 +133,7 @@ def _layer(piece: Piece, method: Method) -> Layer:  # noqa: RET503 - `fail` does
     first, *rest = (token.strip() for token in piece.split("|"))
     for token in (first, *rest):
         if not token.text:
-            token.fail(f"an empty token in '{piece.text}'", "TMVA would shift all later sizes: write them all.")
+            token.fail("an empty token", "TMVA would shift all later sizes: write them all.")
     name = first.text
     if name in _READERS:
         return _READERS[name](first, rest)
@@ -135,9 +142,8 @@ def _layer(piece: Piece, method: Method) -> Layer:  # noqa: RET503 - `fail` does
         return _READERS[name.upper()](first, rest)
     if name.upper() in ACTIVATIONS or is_formula(name):
         if method == "GAN":
-            first.warn(
-                "unnamed-layer", f"MethodGAN silently drops the layer '{piece.text}'", f"Read as DENSE|{piece.text}."
-            )
+            problem = f"MethodGAN silently drops the layer '{piece.text}'"
+            first.warn("unnamed-layer", problem, f"Read as DENSE|{piece.text}.")
         return _dense(first, [first, *rest])
     first.fail(f"unknown layer '{name}', which TMVA would drop or take for a width", known=_READERS)
 
@@ -177,9 +183,8 @@ def _sizes(name: Piece, tokens: Sequence[Piece], wanted: Sequence[str], least: S
     if len(tokens) > len(wanted):
         extra = tokens[len(wanted)]
         extra.fail(f"{name.text} has no place for '{extra.text}'", f"{name.text}|{'|'.join(wanted)}")
-    return [
-        t.integer(f"{w} of {name.text}", least=m, most=WIDEST) for t, w, m in zip(tokens, wanted, least, strict=False)
-    ]
+    places = zip(tokens, wanted, least, strict=False)
+    return [t.integer(f"{w} of {name.text}", least=m, most=WIDEST) for t, w, m in places]
 
 
 _FILTER = ("depth", "fltH", "fltW", "strideRows", "strideCols", "padH", "padW")

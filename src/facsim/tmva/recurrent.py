@@ -10,6 +10,9 @@ from facsim.tmva.layers import Layer, Misfit, Shape
 __all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
 
 
+LONGEST = 10_000  # steps: each is computed after the one before
+
+
 @dataclass(frozen=True)
 class Recurrent(Layer):
     """``state|input|timesteps|rememberState|returnSequence``; the input is read as (timesteps, input).
@@ -36,6 +39,9 @@ class Recurrent(Layer):
     def shape(self, inputs: Shape, outputs: int = 1) -> Shape:  # noqa: ARG002
         """``(1, timesteps or 1, state)``."""
         steps, width = inputs[0] * inputs[1], inputs[2]
+        if steps > LONGEST:
+            msg = f"{steps} steps, more than {LONGEST}"
+            raise Misfit(msg)
         if (self.inputs or width) != width or (self.timesteps or steps) != steps:
             told = f"{self.timesteps or steps} steps of {self.inputs or width} numbers asked"
             msg = f"{told}, {steps} steps of {width} arrive"

@@ -23,7 +23,7 @@ FINDINGS = {
     "generator-output": "the generator makes another number of values than the discriminator takes",
     "glued-architecture": "CPU or GPU is glued to the last value",
     "ignored-key": "a setting without effect",
-    "leading-blank": "a blank before a layer or key, for which MethodGAN drops it",
+    "leading-blank": "a blank beside a layer or before a key, for which TMVA drops or misreads it",
     "lower-case": "a layer in lower case",
     "missing-flat": "a dense layer gets planes",
     "negative-size": "a size below 0, of which TMVA takes the absolute value",
@@ -38,7 +38,7 @@ FINDINGS = {
 }
 """Names of the warnings, and what they say."""
 
-MANY = 20  # known words that are not listed beside a good guess
+MANY = 20  # known words, or characters of one, that a message does not list in full
 
 
 class TmvaWarning(UserWarning):
@@ -107,6 +107,8 @@ class Piece:
             guess = re.sub("'(.*)'", lambda m: f"'{words[m[1]]}'", nearest(self.text.upper(), words).strip())
             listed = f"Known: {', '.join(words.values())}." if len(words) < MANY or not guess else ""
             cure = " ".join(filter(None, [cure, guess, listed]))
+        if len(self.text) > MANY:
+            problem = problem.replace(self.text, f"{self.text[:MANY]}...")
         raise OptionStringError(problem, self.whole, self.start, cure)
 
     def warn(self, name: str, problem: str, repair: str) -> None:
