@@ -84,9 +84,9 @@ def test_the_lowest_of_three_minima_is_found_with_its_uncertainty():
 
 
 def test_a_generative_surrogate_differentiates_the_objective():
-    settings = LocalSettings(surrogate="generative", events=10, steps=60)
+    settings = LocalSettings(surrogate="generative", events=10, steps=40)
     found = tune_local(
-        ThreeHump(), calls=400, objective=lambda x, _: x[:, 0], start=[0.8, 0.8], seed=1, settings=settings
+        ThreeHump(), calls=250, objective=lambda x, _: x[:, 0], start=[0.8, 0.8], seed=1, settings=settings
     )
     assert np.abs(found.estimate).max() < 0.4
 
@@ -113,9 +113,9 @@ def test_plates_of_best_resolution():
 @pytest.mark.parametrize("kind", ["chi2", "sliced"])
 def test_a_best_fit_to_data_covers_the_truth(kind):
     truth = np.array([1.0, -2.0])
-    data = Gauss().sample(np.repeat(truth[None], 2000, 0), seed=3)
-    found = tune_local(Gauss(), data, calls=12_000, start=[0, 0], seed=1, settings=LocalSettings(distance=kind))
-    # 2000 events of spread 1: 0.022 from the data, and as much from the simulation
+    data = Gauss().sample(np.repeat(truth[None], 1000, 0), seed=3)
+    found = tune_local(Gauss(), data, calls=6000, start=[0, 0], seed=1, settings=LocalSettings(distance=kind))
+    # 1000 events of spread 1: 0.032 from the data, and as much from the simulation
     assert np.abs(found.estimate - truth).max() < 0.15
     assert (np.abs(found.estimate - truth) < 4 * found.samples.std(0) + 0.02).all()
     assert (found.samples.std(0) > 0.01).all()
@@ -126,10 +126,10 @@ def test_failures_leave_the_search_alone_and_are_named(caplog):
     simulator.fails = True
     data = Gauss().sample(np.repeat([[-2.0, 2.0]], 500, 0), seed=3)
     with caplog.at_level(logging.WARNING, "facsim"):
-        found = tune_local(simulator, data, calls=8000, seed=1)
+        found = tune_local(simulator, data, calls=4000, seed=1)
     assert np.abs(found.estimate - [-2, 2]).max() < 0.4
     assert found.failed > 0
-    assert "calls failed: 64 the result is not a finite number in a -3." in caplog.text
+    assert "calls failed: 32 the result is not a finite number in a -3." in caplog.text
     assert Gauss.space.contains(found.samples).all()
 
 

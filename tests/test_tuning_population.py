@@ -60,6 +60,14 @@ class Plain(ParametricSimulator):
         return conditions + rng.normal(size=conditions.shape)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_trees():
+    """Classifiers of 40 trees instead of 200: a fifth of the time, and as sharp in one or two columns."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("facsim.metrics.high_level.ITERATIONS", 40)
+        yield
+
+
 @pytest.fixture(scope="module")
 def population():
     """a bimodal, c at the edge of its range: the truth, and what is found."""
@@ -155,15 +163,15 @@ def test_a_users_emulator_is_taken_and_checked():
         tune_source(Shifted(), Shifted().sample(np.ones((300, 2))), calls=400, emulator=model)
 
 
-@pytest.mark.parametrize("critic", ["trees", "network"])
-def test_the_variational_search_finds_a_point(critic):
+@pytest.mark.parametrize(("critic", "calls", "rate"), [("trees", 1200, 0.04), ("network", 2000, 0.02)])
+def test_the_variational_search_finds_a_point(critic, calls, rate):
     data = Plain().sample(np.full((1000, 1), 7.0), seed=1)
     found = tune_variational(
-        Plain(), data, calls=2000, seed=2, settings=VariationalSettings(critic=critic, rate=0.02, most=256, tight=0.02)
+        Plain(), data, calls=calls, seed=2, settings=VariationalSettings(critic=critic, rate=rate, most=256, tight=0.02)
     )
     # the score-function gradient is noisy: within half of the smearing
     assert abs(found.estimate[0] - 7) < 0.5
-    assert found.calls <= 2000
+    assert found.calls <= calls
     assert found.kind == "population"
 
 
