@@ -319,12 +319,13 @@ def _binary(function: Callable[..., Any], left: Node, right: Node) -> Node:
 
 
 def _element(name: str, values: Array, index: list[int]) -> Array:
-    shape = values.shape[1:]
+    whole = shape = values.shape[1:]
     if len(index) == 1 and len(shape) > 1:  # one number counts through the block row by row
-        values, shape = values.reshape(len(values), int(np.prod(shape))), (int(np.prod(shape)),)
+        shape = (int(np.prod(shape)),)
+        values = values.reshape(len(values), *shape)
     if len(index) != len(shape) or any(i >= s for i, s in zip(index, shape, strict=True)):
         picked = "".join(f"[{i}]" for i in index)
-        msg = f"{name}{picked}: the block '{name}' has shape {values.shape[1:]}"
+        msg = f"{name}{picked}: the block '{name}' has shape {whole}"
         raise DataError(msg)
     place: tuple[Any, ...] = slice(None), *index
     return np.asarray(values[place])
