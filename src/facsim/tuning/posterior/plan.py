@@ -13,7 +13,7 @@ Engine = Literal["flow", "likelihood", "mean"]
 
 LEAST_POINTS = {"flow": 200, "likelihood": 200, "mean": 500}
 ENOUGH_POINTS = 1000  # with as many events each as the data, from which on the engine is the flow
-TESTED = 0.3  # share of the calls for sets of events that the engine ``mean`` is tested with
+TESTED = 0.3  # share of the calls for sets of events that a posterior of many events is tested with
 FEW_TESTS, LEAST_TESTS, MOST_TESTS = 10, 20, 50  # such sets, in an early round and in the last
 LEAST_EVENTS = 30  # of a set: its mean is to be normal
 
@@ -29,7 +29,7 @@ class Plan(NamedTuple):
     size : int
         Events of each point: those of the data, or as many as the simulator likes.
     tests : tuple of int
-        Sets of events that each round is tested with, for the engine ``mean``; the others hold out points.
+        Sets of events that each round is tested with; where there are none, points are held out.
     of : int
         Events of such a set: those of the data if the calls allow it.
     """
@@ -65,6 +65,9 @@ Plan(engine='mean', points=7000, size=1, tests=(10, 20), of=200)]
             size = max(1, min(events, calls // (ENOUGH_POINTS * rounds)))
         elif engine == "mean":
             tests, of = _sets(events, calls, settings.rounds)
+        elif events > 1:
+            of = min(events, int(TESTED * calls) // LEAST_TESTS)
+            tests = (*tests[1:], LEAST_TESTS if of > 1 else 0)
         rounds = len(tests)
         least = LEAST_POINTS[engine] * (size if engine == "flow" else 1) * rounds
         require_calls(calls, least, f"{engine} in {rounds} rounds")

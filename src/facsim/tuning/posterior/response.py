@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2
 from torch import Tensor
 
 from facsim.errors import DataError
@@ -75,16 +74,17 @@ class Response:
         return np.stack([self.sample(one, n, seed + i) for i, one in enumerate(np.asarray(x, np.float32))])
 
     def goodness(self, x: ArrayLike | Events, weights: ArrayLike | None = None, seed: int = 0) -> float:
-        r"""p-value of :math:`\chi^2` of the mean summary, and of the mean columns, at the best of posterior samples.
+        """p-value of the mean summary, and of the mean columns, near the best of posterior samples (`Surface.pvalue`).
 
-        Small where no parameters give these means. The smaller one of both, doubled; conservative, since the parameters
-        are chosen, and blind to what leaves all means as they are.
+        Small where no parameters give these means. The smaller one of both, doubled; blind to what leaves all means as
+        they are.
         """
-        theta = self.sample(x, 500, seed, weights)
+        u = _place(self.region, self.sample(x, 500, seed, weights))
         pvalues = []
         for surface in (self.surfaces[0], self.columns):
-            chi, _ = surface.pulls(_place(self.region, theta), *self._mean(x, weights, surface))
-            pvalues.append(float(chi2.sf(chi.min(), surface.width)))
+            mean, share = self._mean(x, weights, surface)
+            best = surface.pulls(u, mean, share)[0].argmin()
+            pvalues.append(surface.pvalue(u[best], mean, share))
         return min(1.0, 2 * min(pvalues))
 
     def tested(self, sets: Pairs) -> Response:
@@ -256,4 +256,8 @@ def _columns(x: NDArray[np.float32]) -> Summary:
     centre, scale = centre[varies], scale[varies]
     values, vectors = np.linalg.eigh(np.cov((rows[:, varies] - centre) / scale, rowvar=False).reshape(2 * centre.shape))
     kept = vectors[:, values > LEAST_COMPONENT * values[-1]][:, -MOST_COMPONENTS:]
-    return lambda y: np.asarray(((y[:, varies] - centre) / scale) @ kept, np.float64)
+    return partial(_projected, varies, centre, kept / scale[:, None])
+
+
+def _projected(varies: NDArray[np.bool_], centre: Array, onto: Array, x: NDArray[np.float32]) -> Array:
+    return np.asarray((x[:, varies] - centre) @ onto, np.float64)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.optimize import brentq
 
 __all__ = ["Summary", "Surface", "fit_surface"]
@@ -21,6 +22,7 @@ PER_TERM = 30  # events that a term of the response needs
 FOLDS = 5
 LEAST_VARIANCE = 0.05  # of the mean variance: a polynomial may fall below zero
 MOST_MISFIT = 100.0  # in units of an event's variance
+STEP = 1e-4  # of a derivative
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Surface:
         + \phi^T (\Phi^T \Phi)^{-1} \phi + m\right]\right)
 
     The second term is the error of the polynomial, from the finite number of calls; the third its lack of fit, which
-    `tested` finds.
+    `tested` finds, together with the scatter of what no parameters explain.
     """
 
     summary: Summary
@@ -42,6 +44,8 @@ class Surface:
     floor: Array  # (q,)
     correlation: Array  # (q, q)
     misfit: float = 0.0
+    scatter: float = 1.0
+    tests: int = 0
 
     @property
     def width(self) -> int:
@@ -56,25 +60,65 @@ class Surface:
         """Chi squared (n,) of a mean summary (q,) at places (n, p), and logarithm of the variances' product."""
         basis = polynomials(u, self.powers)
         variance = self._variance(u) * (share + self._error(basis) + self.misfit)[:, None]
-        return self._chi((mean - basis @ self.slopes) / np.sqrt(variance)), np.log(variance).sum(axis=1)
+        pulls = self._whitened((mean - basis @ self.slopes) / np.sqrt(variance))
+        return (pulls**2).sum(axis=1), np.log(variance).sum(axis=1)
 
     def tested(self, u: Array, means: Array, shares: Array) -> Surface:
         r"""The same with the lack of fit that sets of events of known places (t, p) show in their means (t, q).
 
         A polynomial of few terms does not follow every response, and many events of data see it. As with the scale
-        factor of the Particle Data Group, variances grow until :math:`\chi^2` per column is one on average; here by a
-        term that does not depend on how many events a set holds.
+        factor of the Particle Data Group, variances grow until :math:`\chi^2` per degree of freedom is one on average;
+        here by a term that does not depend on how many events a set holds. Only what moves the parameters counts: with
+        :math:`J = \partial (B \phi) / \partial u`, the part of the pulls along J.
         """
-        basis = polynomials(u, self.powers)
-        chi = self._chi((means - basis @ self.slopes) / np.sqrt(self._variance(u))) / self.width
-        known = shares + self._error(basis)
+        along, across = np.array([self._parts(*one) for one in zip(u, means, strict=True)]).T
+        along, known = along / self._bound(u), shares + self._error(polynomials(u, self.powers))
 
         def excess(misfit: float) -> float:
-            return float((chi / (known + misfit)).mean() - 1)
+            return float((along / (known + misfit)).mean() - 1)
 
-        if excess(0.0) <= 0:
-            return replace(self, misfit=0.0)
-        return replace(self, misfit=MOST_MISFIT if excess(MOST_MISFIT) > 0 else float(brentq(excess, 0, MOST_MISFIT)))
+        misfit = 0.0
+        if excess(0.0) > 0:
+            misfit = MOST_MISFIT if excess(MOST_MISFIT) > 0 else float(brentq(excess, 0, MOST_MISFIT))
+        free = self.width - self._bound(u)
+        scatter = float((across / known).mean() / free) if free else 1.0
+        return replace(self, misfit=misfit, scatter=scatter, tests=len(u))
+
+    def pvalue(self, place: Array, mean: Array, share: float) -> float:
+        r"""How often a mean summary (q,) is farther from what the parameters near a place (p,) can give.
+
+        The part of the pulls across J, with :math:`q - p` degrees of freedom; its scale is that of the sets in `tested`
+        (an F distribution), else one.
+        """
+        free = self.width - self._bound(place)
+        if free == 0:
+            return 1.0  # some parameters give any mean
+        chi = self._parts(place, mean)[1] / (share + self._error(polynomials(place[None], self.powers))[0])
+        if self.tests:
+            return float(stats.f.sf(chi / free / self.scatter, free, free * self.tests))
+        return float(stats.chi2.sf(chi, free))
+
+    def _bound(self, u: Array) -> int:
+        """Directions of the summary that parameters move."""
+        return int(min(u.shape[-1], self.width))
+
+    def _parts(self, place: Array, mean: Array) -> tuple[float, float]:
+        """Squared pulls, in units of an event's variance, along the slopes at a place, and across them."""
+        rest = mean - (polynomials(place[None], self.powers) @ self.slopes)[0]
+        pull = self._whitened((rest / np.sqrt(self._variance(place[None])[0]))[None])[0]
+        slope = self._slope(place)
+        along = float(((slope @ np.linalg.lstsq(slope, pull, rcond=None)[0]) ** 2).sum())
+        return along, float((pull**2).sum()) - along
+
+    def _slope(self, place: Array) -> Array:
+        """Derivatives (q, p) of the whitened mean at a place (p,)."""
+        step = STEP * np.eye(len(place))
+        basis = (polynomials(place + step, self.powers) - polynomials(place - step, self.powers)) / (2 * STEP)
+        return self._whitened(basis @ self.slopes / np.sqrt(self._variance(place[None]))).T
+
+    def _whitened(self, pulls: Array) -> Array:
+        """Pulls (n, q) without their correlation."""
+        return np.asarray(np.linalg.solve(np.linalg.cholesky(self.correlation), pulls.T).T)
 
     def _variance(self, u: Array) -> Array:
         """Of an event's summary, (n, q)."""
@@ -83,9 +127,6 @@ class Surface:
     def _error(self, basis: Array) -> Array:
         """Of the polynomial (n,), in units of the events' variance."""
         return np.asarray(((basis @ self.errors) * basis).sum(axis=1))  # einsum would not use fast products
-
-    def _chi(self, pull: Array) -> Array:
-        return np.asarray((pull * np.linalg.solve(self.correlation, pull.T).T).sum(axis=1))
 
 
 def fit_surface(summary: Summary, u: Array, x: NDArray[np.float32], seed: int) -> Surface:
@@ -105,8 +146,7 @@ def fit_surface(summary: Summary, u: Array, x: NDArray[np.float32], seed: int) -
             total += float((((s - basis @ slopes)[fold == k] ** 2) / unit).sum())
         return total
 
-    # One degree more than predicts best: there bias and noise are of one size, and only the noise is accounted for.
-    powers = _powers(p, min(min(allowed, key=error) + 1, allowed[-1]))
+    powers = _powers(p, min(allowed, key=error))
     basis = polynomials(u, powers)
     slopes = np.linalg.lstsq(basis, s, rcond=None)[0]
     residual = (s - basis @ slopes) * math.sqrt(n / (n - len(powers)))

@@ -182,7 +182,7 @@ def learn_posterior(
             region = truncated(posterior, region, seen, settings.truncation, seed + turn)
             known = known[region.contains(known.theta)]
         shown = _simulate(account, region.draw(plan.points, seed + 31 * turn), seen, plan.size, seed + turn)
-        if engine != "mean":
+        if engine != "mean" and not tests:
             shown, held = shown.split(HELD, MOST_HELD, seed + 0x4E1D)
         known = shown if known is None else _join(known, shown)
         rounds.append({"points": float(len(known)), "ranges": region.share})
@@ -199,8 +199,9 @@ def learn_posterior(
             posterior = fit_density(region, known.theta, known.x, given=given, **common)
         else:
             posterior = fit_response(region, known.theta, known.x, **common)
-            if tests:
-                held = _simulate(account, region.draw(tests, seed + 17 + turn), seen, plan.of, seed + 17 + turn)
+        if tests:
+            held = _simulate(account, region.draw(tests, seed + 17 + turn), seen, plan.of, seed + 17 + turn)
+            if isinstance(posterior, Response):
                 posterior = posterior.tested(held)
     if posterior is None or known is None:  # there is at least one round
         raise AssertionError
