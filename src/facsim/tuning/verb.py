@@ -112,7 +112,7 @@ def tune(
         require_suffix(apply, made)
     known = None if truth is None else made.space.point(truth)
     events, name = (data, "the data") if isinstance(data, Events) else (facsim.io.read(data), os.fspath(data))
-    events = observed(made, events.check(name))
+    events = observed(made, events.check(name), least=1)
     shown = min(int(np.clip(len(events), *SHOWN)), calls // SHARE)
     for_page = 2 * shown  # default and tuned
     folder = Path(output)
