@@ -26,6 +26,8 @@ __all__ = ["Calls", "ParametricSimulator", "require_calls"]
 
 Array = NDArray[np.float64]
 NOT_A_NUMBER = "the result is not a finite number"
+UNKNOWN = "unknown"
+"""Key of `ParametricSimulator.settings` under which stands why another simulator may have the same settings."""
 
 
 @dataclass(frozen=True)

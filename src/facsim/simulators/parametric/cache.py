@@ -19,7 +19,7 @@ from facsim.errors import DataError
 from facsim.events import Events
 from facsim.files import atomic, write_json
 from facsim.schema import Schema
-from facsim.simulators.parametric.base import Calls, ParametricSimulator
+from facsim.simulators.parametric.base import UNKNOWN, Calls, ParametricSimulator
 
 __all__ = ["Cached"]
 
@@ -46,7 +46,8 @@ class Cached(ParametricSimulator):
     Raises
     ------
     DataError
-        If the folder holds calls of another simulator: another name, space, event, or setting.
+        If the folder holds calls of another simulator (another name, space, event, setting, or function), or if nobody
+        can say whether it does; see `version` of `FunctionSimulator`.
 
     Examples
     --------
@@ -147,6 +148,13 @@ class Cached(ParametricSimulator):
         except ValueError as error:
             msg = f"{manifest}: cannot be read ({error}); choose another folder"
             raise DataError(msg) from error
+        unknown = mine["settings"].get(UNKNOWN)
+        if unknown and self._listed():
+            msg = (
+                f"{self.folder} holds calls of {self.name}, but perhaps of another one: {unknown}. Say which one it is "
+                "(version='1', to be changed with the function), or choose another folder"
+            )
+            raise DataError(msg)
         for key, value in mine.items():
             if there.get(key) != value:
                 msg = (

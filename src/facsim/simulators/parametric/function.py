@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from facsim.errors import DataError, SimulationError
 from facsim.schema import Block
-from facsim.simulators.parametric.base import NOT_A_NUMBER, ParametricSimulator
+from facsim.simulators.parametric.base import NOT_A_NUMBER, UNKNOWN, ParametricSimulator
 from facsim.simulators.parametric.callee import Callees, evaluate
+from facsim.simulators.parametric.fingerprint import fingerprint
 from facsim.simulators.parametric.space import Space
 
 __all__ = ["FunctionSimulator"]
@@ -40,7 +40,7 @@ class FunctionSimulator(ParametricSimulator):
     features : sequence of Block, or Block
         What an event holds.
     name, summary : str, optional
-        For messages and reports; the function's own name by default.
+        For messages and reports; the function's own name by default (``simulator``, if it is a lambda).
     given : sequence of Block, optional
         What is known of every event and not tuned; the columns of theta after the parameters.
     batch : bool, optional
@@ -54,6 +54,10 @@ class FunctionSimulator(ParametricSimulator):
     start : {"fork", "spawn"}, optional
         How processes begin. ``spawn`` asks for a function that can be imported, and is safe where the function uses
         torch or another library with threads.
+    version : str, optional
+        What tells this function from others of its name, for `Cached`: by default its code and all that it holds, see
+        `facsim.simulators.parametric.fingerprint`. Give one where that cannot be told (the function holds an open file
+        or a library's handle), or does not say it all (it reads a file), and change it with what the function computes.
 
     Raises
     ------
@@ -84,6 +88,7 @@ class FunctionSimulator(ParametricSimulator):
         timeout: float | None = None,
         stochastic: bool = True,
         start: Literal["fork", "spawn"] = "fork",
+        version: str | None = None,
     ) -> None:
         if workers < 1 or (timeout is not None and not timeout > 0):
             msg = f"workers={workers}, timeout={timeout}: at least one worker, and more than 0 seconds, are needed"
@@ -91,21 +96,26 @@ class FunctionSimulator(ParametricSimulator):
         self.function, self.space, self.batch = function, space, batch
         self.features = (features,) if isinstance(features, Block) else tuple(features)
         self.given, self.workers, self.timeout, self.stochastic = tuple(given), workers, timeout, stochastic
-        self.name = name or str(getattr(function, "__name__", type(function).__name__))
+        self.name = name or _name(function)
         self.summary = summary
         self.shard = BATCH if batch else SHARD
         self.seconds_per_call = 1e-3
+        self._settings = self._identity(version)  # now: a call may change what the function holds
         self._callees = Callees((function, batch, self.features), start) if workers > 1 or timeout else None
 
     def settings(self) -> dict[str, Any]:
-        """What decides the events: the function's name and, where Python can find it, a hash of its source."""
+        """What decides the events: the function's version, or a digest of its code and of all that it holds."""
+        return dict(self._settings)
+
+    def _identity(self, version: str | None) -> dict[str, Any]:
         place = f"{getattr(self.function, '__module__', '')}.{getattr(self.function, '__qualname__', self.name)}"
-        found: dict[str, Any] = {"function": place, "batch": self.batch}
+        found = {"function": place, "batch": self.batch}
+        if version is not None:
+            return {**found, "version": version}
         try:
-            source = inspect.getsource(self.function)
-        except (OSError, TypeError):
-            return found
-        return {**found, "source": hashlib.sha256(source.encode()).hexdigest()[:16]}
+            return {**found, "code": fingerprint(self.function)}
+        except DataError as error:
+            return {**found, UNKNOWN: str(error)}
 
     def _simulate(self, conditions: Array, rng: np.random.Generator) -> NDArray[np.float32]:
         msg = f"{self.name}: calls go through _shard, which records what fails"
@@ -142,3 +152,11 @@ class FunctionSimulator(ParametricSimulator):
     def _stop(self) -> None:
         if self._callees is not None:
             self._callees.stop()
+
+
+def _name(function: Any) -> str:
+    """Of a function, of what a partial calls, or of an object's class."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = str(getattr(function, "__name__", type(function).__name__))
+    return "simulator" if name == "<lambda>" else name
