@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,11 +18,13 @@ from facsim.files import atomic
 from facsim.report.drawing import Drawing, capital, markup
 from facsim.report.labels import number, with_error
 from facsim.report.page import environment
-from facsim.report.tuning.corner import draw_corner
+from facsim.report.tuning.corner import corner_width, draw_corner
 from facsim.report.tuning.coverage import draw_coverage, draw_ranks
+from facsim.report.tuning.evidence import Calibration, Closeness, Pushforward
+from facsim.report.tuning.images import draw_images
 from facsim.report.tuning.seeds import Seeds, describe_seeds
 from facsim.report.tuning.simulations import compare_simulations, draw_simulations
-from facsim.report.tuning.verdict import Calibration, Closeness, Pushforward, judge
+from facsim.report.tuning.verdict import Verdict, judge
 from facsim.simulators.parametric import Space
 
 __all__ = ["TuningPage", "write_page"]
@@ -35,8 +38,10 @@ KINDS = {
         "The samples are a population: parameters that, taken together, make events like the data. Their width is the "
         "spread of the population (and of what the data cannot tell apart), not an error of one set of parameters."
     ),
-    "point": "The result is one best point; the samples show how far the data leave it free.",
+    "point": "The result is one best point. How far the data leave it free was not found: there are no errors.",
 }
+ENLARGED = 1.15
+"""Of a corner plot, so that its letters are as large as those of other figures."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class TuningPage:
     seeds : Seeds, optional
         What every seed found alone, if there are several.
     truth : array (p,), optional
-        Where it is known (closure tests).
+        Where it is known (closure tests); NaN where it is not.
     failures : str, optional
         In words.
     details : mapping, optional
@@ -96,6 +101,16 @@ class TuningPage:
     failures: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def compared(self) -> dict[str, dict[str, Any]]:
+        """Data and simulations, observable by observable; see `compare_simulations`."""
+        return compare_simulations(self.data, self.simulations)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What the page says first."""
+        return judge(self.kind, self.calibration, self.closeness, self.compared, self.pushforward, len(self.data))
+
 
 def write_page(page: TuningPage, path: str | os.PathLike[str]) -> Path:
     """Write the page as one HTML file that needs nothing from outside.
@@ -105,8 +120,6 @@ def write_page(page: TuningPage, path: str | os.PathLike[str]) -> Path:
     Path
         `path`.
     """
-    compared = compare_simulations(page.data, page.simulations)
-    verdict = judge(page.kind, page.calibration, page.closeness, compared, page.pushforward)
     marks = {"default": page.space.default} | ({"truth": page.truth} if page.truth is not None else {})
     shown = page.samples[:20_000]
     text = (
@@ -115,18 +128,20 @@ def write_page(page: TuningPage, path: str | os.PathLike[str]) -> Path:
         .render(
             page=page,
             meaning=KINDS[page.kind],
-            verdict=verdict,
+            verdict=page.verdict,
             rows=_rows(page),
             corner=markup(draw_corner(shown, page.space, marks)) if len(shown) > 1 else None,
+            corner_width=round(ENLARGED * corner_width(len(page.space))),
             coverage=_coverage(page.calibration),
             seeds=None if page.seeds is None else describe_seeds(page.seeds, page.space, page.samples),
-            simulations=[
+            simulations=draw_images(page.data, page.simulations)
+            + [
                 Drawing(
                     capital(e["label"].words.replace("_", " ")),
                     markup(draw_simulations(e, page.data.weights)),
                     (_distances(e),),
                 )
-                for e in compared.values()
+                for e in page.compared.values()
             ],
             details={k: _plain(v) for k, v in page.details.items() if not isinstance(v, (dict, list, tuple))},
         )
@@ -138,28 +153,45 @@ def write_page(page: TuningPage, path: str | os.PathLike[str]) -> Path:
 
 
 def _rows(page: TuningPage) -> list[dict[str, str]]:
-    """The table of parameters."""
+    """The table of parameters; a point has no intervals."""
     low, high = np.quantile(page.samples, [0.16, 0.84], axis=0)
     wide_low, wide_high = np.quantile(page.samples, [0.025, 0.975], axis=0)
     rows = []
     for i, p in enumerate(page.space):
-        half = (high[i] - low[i]) / 2
+        write = _whole if p.whole else number
+        value, half = float(page.estimate[i]), float(high[i] - low[i]) / 2
         row = {
             "name": p.name,
             "unit": p.unit,
-            "range": f"{number(p.low)} to {number(p.high)}",
-            "default": number(p.default),
-            "value": with_error(float(page.estimate[i]), float(half)),
-            "central": _interval(float(low[i]), float(high[i])),
-            "wide": _interval(float(wide_low[i]), float(wide_high[i])),
-            "truth": "" if page.truth is None else number(float(page.truth[i])),
+            "range": f"{write(p.low)} to {write(p.high)}",
+            "default": write(p.default),
+            "value": write(value) if p.whole or page.kind == "point" else with_error(value, half),
+            "central": "–",
+            "wide": "–",
+            "truth": "" if page.truth is None else write(float(page.truth[i])),
         }
+        if page.kind != "point":
+            row["central"] = _interval(float(low[i]), float(high[i]), whole=p.whole)
+            row["wide"] = _interval(float(wide_low[i]), float(wide_high[i]), whole=p.whole)
         rows.append(row)
     return rows
 
 
-def _interval(low: float, high: float) -> str:
-    """Both ends with as many digits as their distance deserves."""
+def _whole(value: float | None) -> str:
+    return number(value) if value is None or not math.isfinite(value) else f"{round(value)}".replace("-", "−")
+
+
+def _interval(low: float, high: float, *, whole: bool = False) -> str:
+    """Both ends with as many digits as their distance deserves.
+
+    Examples
+    --------
+    >>> _interval(0.123, 0.345), _interval(16.0, 17.6, whole=True)
+    ('0.123 to 0.345', '16 to 18')
+    """
+    if whole:
+        low, high = math.floor(low), math.ceil(high)
+        return f"{low} to {high}".replace("-", "−") if high > low else _whole(low)
     if not high > low:
         return number(low)
     digits = max(0, 2 - math.floor(math.log10(high - low)))
@@ -185,8 +217,8 @@ def _coverage(found: Calibration | None) -> list[Drawing]:
 
 
 def _distances(entry: dict[str, Any]) -> str:
-    parts = [f"{name} {number(value, 2)}" for name, value in entry["w1"].items()]
-    return f"W₁ to the data, in its standard deviations: {', '.join(parts)}"
+    parts = [f"{k} {number(v, 2)} (by chance {number(entry['chance'][k], 2)})" for k, v in entry["w1"].items()]
+    return f"W₁ to the data, in standard deviations of {entry['unit']}: {', '.join(parts)}"
 
 
 def _plain(value: Any) -> str:
