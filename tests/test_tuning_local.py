@@ -1,4 +1,4 @@
-"""Best fits: known minima are found, from few calls, with an uncertainty that covers them."""
+"""Best fits: known minima are found, from few calls, and no uncertainty is claimed for them."""
 
 import logging
 
@@ -74,11 +74,12 @@ def value(events):
     return events["value"]
 
 
-def test_the_lowest_of_three_minima_is_found_with_its_uncertainty():
+def test_the_lowest_of_three_minima_is_found():
     found = tune_local(ThreeHump(), calls=5000, objective=value, seed=1)
     # the curvature is 4 and 2; 5000 events of noise 0.2 over boxes of half-width 0.1 to 0.6 fix the point to about 0.05
     assert np.abs(found.estimate).max() < 0.15
-    assert np.abs(found.estimate / found.samples.std(0)).max() < 4
+    assert np.array_equal(found.samples, found.estimate[None])
+    assert np.isnan(found.interval()).all()  # a box that has shrunk around the minimum knows no error
     assert found.calls <= 5000
     assert found.details["value"] < 0.2 < found.details["start_value"]
 
@@ -107,18 +108,16 @@ def test_plates_of_best_resolution():
     best = Stack.resolution(grid, 50.0)
     # the minimum is flat: what counts is that the resolution there is the best, within 3 %
     assert Stack.resolution(found.estimate[0], 50.0) < 1.03 * best.min()
-    assert abs(found.estimate[0] - grid[best.argmin()]) < 4 * found.samples.std() + 0.3
+    assert abs(found.estimate[0] - grid[best.argmin()]) < 0.5
 
 
 @pytest.mark.parametrize("kind", ["chi2", "sliced"])
-def test_a_best_fit_to_data_covers_the_truth(kind):
+def test_a_best_fit_to_data_is_near_the_truth(kind):
     truth = np.array([1.0, -2.0])
     data = Gauss().sample(np.repeat(truth[None], 1000, 0), seed=3)
     found = tune_local(Gauss(), data, calls=6000, start=[0, 0], seed=1, settings=LocalSettings(distance=kind))
     # 1000 events of spread 1: 0.032 from the data, and as much from the simulation
     assert np.abs(found.estimate - truth).max() < 0.15
-    assert (np.abs(found.estimate - truth) < 4 * found.samples.std(0) + 0.02).all()
-    assert (found.samples.std(0) > 0.01).all()
 
 
 def test_failures_leave_the_search_alone_and_are_named(caplog):

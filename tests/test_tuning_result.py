@@ -1,6 +1,7 @@
 """What a tuning found survives the disk, and is written in the simulator's own terms."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,7 +78,11 @@ def test_pythia_reads_its_own_words(tmp_path):
     simulator = PythiaTune()
     found = Tuned("posterior", "posterior", simulator.space, [[0.5, 1.1, 0.14]], [0.5, 1.1, 0.14], calls=1)
     path = found.apply(tmp_path / "tuned.cmnd", simulator=simulator)
-    assert path.read_text() == "StringZ:aLund = 0.5\nStringZ:bLund = 1.1\nTimeShower:alphaSvalue = 0.14\n"
+    lines = "StringZ:aLund = 0.5\nStringZ:bLund = 1.1\nTimeShower:alphaSvalue = 0.14\n"
+    assert path.read_text() == lines
+    judged = replace(found, verdict={"headline": "aLund = 9: not to be read", "level": "alarm"})
+    path = judged.apply(tmp_path / "tuned.cmnd", simulator=simulator)
+    assert path.read_text() == f"! verdict (alarm): aLund = 9: not to be read\n{lines}"
     pythia = pytest.importorskip("pythia8mc").Pythia("", False)
     assert pythia.readFile(str(path))
     assert pythia.settings.parm("StringZ:bLund") == 1.1
@@ -106,3 +111,23 @@ def test_central_point_is_valid():
     angle = np.linspace(0, 6, 50)
     point = central_point(np.column_stack([np.cos(angle), np.sin(angle)]), ring)
     assert ring.contains(point[None])[0]
+
+
+def test_a_verdict_goes_wherever_the_parameters_go(tuned, tmp_path):
+    verdict = {"headline": "The errors cannot be trusted", "level": "alarm"}
+    judged = replace(tuned, verdict=verdict)
+    assert Tuned.load(judged.save(tmp_path / "run")).verdict == verdict
+    for suffix, read in ((".json", json.loads), (".yaml", yaml.safe_load)):
+        assert read(judged.apply(tmp_path / f"tuned{suffix}").read_text())["verdict"] == verdict
+    simulator = Program(lambda theta, rng: theta[:1], SPACE, Block("x"), name="program")  # noqa: ARG005
+    lines = judged.apply(tmp_path / "tuned.cards", simulator=simulator).read_text().splitlines()
+    assert lines[0] == "# verdict (alarm): The errors cannot be trusted"
+    assert lines[1] == "set lifetime:value 2"
+
+
+def test_a_point_has_no_interval(tmp_path):
+    point = Tuned("best-fit", "point", SPACE, [[2.0, 4.0]], [2.0, 4.0], calls=9)
+    assert np.isnan(point.interval()).all()
+    assert point.lines() == ["lifetime = 2 ns", "steps = 4"]
+    found = json.loads(point.apply(tmp_path / "tuned.json").read_text())
+    assert found["intervals"]["lifetime"]["low"] is None

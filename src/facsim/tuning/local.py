@@ -31,7 +31,6 @@ Array = NDArray[np.float64]
 
 ROUNDS = 25  # that a budget is meant for, if the number of events is not set
 REACH = 2.0  # half-widths of the box, up to which older points are used again
-REPEATS = 60  # tries behind the uncertainty
 GENERATED = 64  # features that a generated surrogate takes at most
 
 
@@ -101,10 +100,9 @@ def tune_local(
     Returns
     -------
     Tuned
-        ``kind="point"``. The samples are minima of surfaces through values that are drawn anew within their errors: the
-        statistical uncertainty of the point (that of the data included, if their distance is the objective), not that
-        of other minima elsewhere. ``details``: ``value`` and ``error`` at the estimate, ``start_value``, ``rounds``,
-        ``path``, ``stopped``.
+        ``kind="point"``, without an uncertainty: what a box that has shrunk around the minimum says of it is far too
+        little. ``details``: ``value`` and ``error`` of the objective at the best point that was simulated,
+        ``start_value``, ``rounds``, ``path``, ``stopped``.
 
     Raises
     ------
@@ -174,12 +172,12 @@ def tune_local(
         if width < chosen.narrowest:
             stopped = "box"
             break
-    samples, estimate = search.uncertainty(best, max(width, 2 * chosen.narrowest))
+    estimate = search.lowest(best, max(width, 2 * chosen.narrowest))
     return Tuned(
         method="best-fit",
         kind="point",
         space=space,
-        samples=samples,
+        samples=estimate[None],
         estimate=estimate,
         calls=account.spent,
         failed=account.failed,
@@ -314,39 +312,21 @@ class _Search:
         errors = [a.error for a in self.asked[-len(self.space) :]]
         return bool(np.ptp(values) > 4 * float(np.median(errors)))
 
-    def uncertainty(self, best: _Asked, width: float) -> tuple[Array, Array]:
-        """Minima of resampled surfaces (n, p) around the best point, and that of the measured values."""
+    def lowest(self, best: _Asked, width: float) -> Array:
+        """The minimum (p,) of a surface through all values near the best point, where these are enough; else that."""
         p = len(self.space)
         near = self.near(best.unit, width)
         while len(near) < 2 * (1 + p + p * (p + 1) // 2) and width < 0.5:
             width *= 1.3
             near = self.near(best.unit, width)
+        if len(near) <= 1 + p + p * (p + 1) // 2:  # only a surface that is well determined knows better
+            return self.space.from_unit(best.unit)
         places = np.stack([(a.unit - best.unit) / width for a in near])
         values, errors = np.array([a.value for a in near]), np.array([a.error for a in near])
+        errors = np.maximum(errors, Quadratic(places, values, errors).scatter)
         low, high = np.maximum(-1, -best.unit / width), np.minimum(1, (1 - best.unit) / width)
-        surface = Quadratic(places, values, errors)
-        errors = np.maximum(errors, surface.scatter)
-
-        def minimum(v: Array) -> Array:
-            step = descend(Quadratic(places, v, errors), np.zeros(p), low, high)
-            return np.asarray(self.space.from_unit(self.nearest_valid(best.unit, width * step)))
-
-        tries = []
-        for number in range(REPEATS):
-            drawn = values if self.data is None else self._with_other_data(near, number)
-            tries.append(minimum(drawn + errors * self.place.standard_normal(len(values))))
-        centre = minimum(values)
-        measured = self.space.from_unit(best.unit)
-        # Only a surface that is well determined knows better than the measured point.
-        return np.array(tries), centre if len(near) > 1 + p + p * (p + 1) // 2 else measured
-
-    def _with_other_data(self, near: list[_Asked], number: int) -> Array:
-        """Values with a bootstrap sample of the data."""
-        assert self.data is not None  # noqa: S101 - asked for only with data
-        times = np.random.default_rng([self.seed, number, 0xB007]).poisson(1.0, len(self.data)).astype(float)
-        weights = times if self.data.weights is None else times * self.data.weights
-        distance = Distance(self.data.with_weights(weights), self._kind, points=self.each, seed=self.seed)
-        return np.array([distance(a.events) if len(a.events) else a.value for a in near])
+        step = descend(Quadratic(places, values, errors), np.zeros(p), low, high)
+        return np.asarray(self.space.from_unit(self.nearest_valid(best.unit, width * step)))
 
     def _smooth(self, objective: Objective | None) -> Callable[[Tensor, Tensor], Tensor]:
         """The objective as a function of tensors."""

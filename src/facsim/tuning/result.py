@@ -37,7 +37,7 @@ class Tuned:
         Name of the tuner.
     kind : {"posterior", "population", "point"}
         What the samples are: probable values of one point; values of the events of a population, whose width is no
-        uncertainty; or tries of one best fit.
+        uncertainty; or one best point without any.
     space : Space
         The parameters.
     samples : array (n, p)
@@ -54,6 +54,8 @@ class Tuned:
         For figures and tables.
     details : mapping, optional
         More figures of the method: numbers, strings, lists and mappings of them.
+    verdict : mapping, optional
+        ``headline`` and ``level`` (``good``, ``unsure``, ``alarm``) of what the page says first.
 
     Raises
     ------
@@ -79,6 +81,7 @@ class Tuned:
     seconds: float = 0.0
     label: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    verdict: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         p = len(self.space)
@@ -99,7 +102,7 @@ class Tuned:
         return f"Tuned({self.method}: {', '.join(self.lines())}; {self.calls} calls)"
 
     def lines(self, level: float = 0.68) -> list[str]:
-        """Every parameter with its central interval, for people.
+        """Every parameter with its central interval (a best point has none), for people.
 
         Examples
         --------
@@ -108,12 +111,15 @@ class Tuned:
         ['m = 0.2 (0.132 to 0.268)']
         """
         rows = zip(self.space, self.estimate, *self.interval(level), strict=True)
-        return [f"{p.name} = {v:.4g} ({a:.3g} to {b:.3g}){' ' + p.unit if p.unit else ''}" for p, v, a, b in rows]
+        return [
+            f"{p.name} = {v:.4g}{f' ({a:.3g} to {b:.3g})' if a <= b else ''}{' ' + p.unit if p.unit else ''}"
+            for p, v, a, b in rows
+        ]
 
     def interval(self, level: float = 0.68) -> tuple[Array, Array]:
         """Ends (p,), (p,) of the central interval that holds this share of the samples.
 
-        Ends of whole parameters are whole numbers.
+        Ends of whole parameters are whole numbers. A best point has no interval: NaN.
 
         Raises
         ------
@@ -123,6 +129,8 @@ class Tuned:
         if not 0 < level < 1:
             msg = f"level={level}: must be between 0 and 1"
             raise DataError(msg)
+        if self.kind == "point":
+            return np.full(len(self.space), np.nan), np.full(len(self.space), np.nan)
         low, high = np.quantile(self.samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
         whole = self.space.whole
         return np.where(whole, np.floor(low), low), np.where(whole, np.ceil(high), high)
@@ -147,8 +155,9 @@ class Tuned:
         Parameters
         ----------
         path : path
-            ``.json``, ``.yaml`` or ``.yml``: ``values`` by name, the interval, unit and default of each, and ``lines``
-            in the simulator's own words, if it has any. The simulator's own suffix: these lines alone.
+            ``.json``, ``.yaml`` or ``.yml``: ``values`` by name, the ``verdict``, the interval, unit and default of
+            each, and ``lines`` in the simulator's own words, if it has any. The simulator's own suffix: these lines,
+            below the verdict as a comment.
         level : float, optional
             Of the central intervals.
         simulator : ParametricSimulator, optional
@@ -170,15 +179,20 @@ class Tuned:
         path = require_suffix(path, simulator)
         words = simulator.own_words(self.values()) if simulator is not None else []
         if path.suffix not in PLAIN:
+            if self.verdict and simulator is not None:
+                mark, headline = simulator.own_comment, self.verdict["headline"]
+                words = [f"{mark} verdict ({self.verdict['level']}): {headline}", *words]
             with atomic(path) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in words), encoding="utf-8")
             return path
-        low, high = self.interval(level)
+        low, high = (_plain(ends) for ends in self.interval(level))
         about = {
-            p.name: {"low": float(low[i]), "high": float(high[i]), "unit": p.unit, "default": p.default}
+            p.name: {"low": low[i], "high": high[i], "unit": p.unit, "default": p.default}
             for i, p in enumerate(self.space)
         }
-        found = {"values": self.values(), "method": self.method, "kind": self.kind, "level": level, "intervals": about}
+        found: dict[str, Any] = {"values": self.values()}
+        found |= {"verdict": dict(self.verdict)} if self.verdict else {}
+        found |= {"method": self.method, "kind": self.kind, "level": level, "intervals": about}
         found |= {"lines": words} if words else {}
         if path.suffix == ".json":
             write_json(path, found)
@@ -206,6 +220,7 @@ class Tuned:
             "rule": self.space.rule if self.space.valid else None,
             "values": self.values(),
             "estimate": self.estimate,
+            "verdict": self.verdict,
             "details": self.details,
         }
         write_json(folder / RESULT_FILE, _plain(plain))
@@ -227,7 +242,9 @@ class Tuned:
                 samples = archive["samples"]
             keys = ("method", "kind", "calls", "failed", "seconds", "label", "details")
             space = Space(tuple(Parameter(**p) for p in data["parameters"]), rule=data["rule"] or "")
-            return cls(space=space, samples=samples, estimate=data["estimate"], **{k: data[k] for k in keys})
+            verdict = data.get("verdict") or {}
+            known = {k: data[k] for k in keys}
+            return cls(space=space, samples=samples, estimate=data["estimate"], verdict=verdict, **known)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             msg = f"{folder}: not a tuning's result ({error}). Give the folder of a tuning, or tune anew"
             raise CheckpointError(msg) from error

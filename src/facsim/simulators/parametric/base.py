@@ -130,6 +130,8 @@ class ParametricSimulator(ABC):
         From where ``facsim simulate`` draws what is given, by name of the block: ``{"energy": "1:100"}``.
     own_suffix : str
         Of a file in the simulator's own words (``.cmnd``), if it has any: see `own_words`.
+    own_comment : str
+        How a line of such a file begins that the program does not read.
 
     Examples
     --------
@@ -157,6 +159,7 @@ class ParametricSimulator(ABC):
     workers: int = 1
     given_ranges: Mapping[str, str] = MappingProxyType({})
     own_suffix: str = ""
+    own_comment: str = "#"
 
     @abstractmethod
     def _simulate(self, conditions: Array, rng: np.random.Generator) -> NDArray[np.floating]:

@@ -66,7 +66,7 @@ class Cached(ParametricSimulator):
         self.stochastic, self.seconds_per_call = simulator.stochastic, simulator.seconds_per_call
         self.repeats = simulator.repeats
         self.shard, self.workers, self.given_ranges = simulator.shard, simulator.workers, simulator.given_ranges
-        self.own_suffix = simulator.own_suffix
+        self.own_suffix, self.own_comment = simulator.own_suffix, simulator.own_comment
         self.made = 0
         """Calls that were made, and not answered from disk, by this object."""
         self._lock = threading.Lock()

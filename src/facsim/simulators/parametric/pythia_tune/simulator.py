@@ -67,7 +67,7 @@ class PythiaTune(WorkerSimulator):
     seconds_per_call = 1e-3
     repeats = 10  # a new point costs 45 ms, an event half a millisecond
     shard = 512
-    own_suffix = ".cmnd"
+    own_suffix, own_comment = ".cmnd", "!"
 
     def own_words(self, values: Mapping[str, float]) -> list[str]:
         """Lines for Pythia's ``readString`` or a command file.
