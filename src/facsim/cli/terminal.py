@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -17,10 +17,16 @@ from facsim.cli.interrupt import check
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["duration", "progress", "say", "show", "silent"]
+__all__ = ["duration", "phases", "progress", "say", "show", "silent"]
 
 SECONDS_BETWEEN_LINES = 10.0
 _live: Console | None = None  # of the progress bar on screen: messages must go through it
+
+
+class Tick(Protocol):
+    """Says how far it is: what is done, of how much, and how much of it failed."""
+
+    def __call__(self, done: int, total: int, failed: int = 0) -> None: ...
 
 
 def silent() -> bool:
@@ -77,18 +83,33 @@ def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     callable
         To be called with (done, total).
     """
-    with _bar(what, unit) if sys.stderr.isatty() and not silent() else nullcontext(_Lines(what, unit)) as tell:
-
-        def tick(done: int, total: int) -> None:
-            check()
-            if not silent():
-                tell(done, total)
-
-        yield tick
+    with phases() as phase:
+        yield phase(what, unit)
 
 
 @contextmanager
-def _bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def phases() -> Iterator[Callable[[str, str], Tick]]:
+    """Show how far several parts of a long verb are; yields a function of what `progress` takes, for each of them.
+
+    A third number, if given, is how many failed.
+    """
+    with _bars() if sys.stderr.isatty() and not silent() else nullcontext(_Lines) as begin:
+
+        def phase(what: str, unit: str) -> Tick:
+            tell = begin(what, unit)
+
+            def tick(done: int, total: int, failed: int = 0) -> None:
+                check()
+                if not silent():
+                    tell(done, total, failed)
+
+            return tick
+
+        yield phase
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, str], Tick]]:
     global _live  # noqa: PLW0603 - there is one terminal
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -97,22 +118,30 @@ def _bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text(f"{_digits(speed)} {unit}/s" if speed else "")
+            return Text(f"{_digits(speed)} {task.fields['unit']}/s" if speed else "")
 
     console = Console(stderr=True)
     columns = (
-        TextColumn(what),
+        TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,} of {task.total:,} " + unit),
+        TextColumn("{task.completed:,} of {task.total:,} {task.fields[unit]}{task.fields[failed]}"),
         Rate(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, speed_estimate_period=60) as bars:
-        task = bars.add_task(what, total=1, visible=False)
+
+        def begin(what: str, unit: str) -> Tick:
+            task = bars.add_task(what, total=1, visible=False, unit=unit, failed="")
+
+            def tell(done: int, total: int, failed: int = 0) -> None:
+                bars.update(task, completed=done, total=total, visible=True, failed=_failed(failed))
+
+            return tell
+
         _live = console
         try:
-            yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)
+            yield begin
         finally:
             _live = None
 
@@ -125,7 +154,7 @@ class _Lines:
         self.begin: tuple[float, int] | None = None
         self.last = clock()
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, failed: int = 0) -> None:
         now = self.clock()
         if self.begin is None:
             self.begin = now, done
@@ -134,7 +163,7 @@ class _Lines:
         self.last = now
         seconds, more = now - self.begin[0], done - self.begin[1]
         rate = more / seconds if seconds > 0 else 0.0
-        line = f"{self.what}: {done:,} of {total:,} {self.unit}"
+        line = f"{self.what}: {done:,} of {total:,} {self.unit}{_failed(failed)}"
         if rate:
             line += f", {_digits(rate)} {self.unit}/s"
             line += f", {duration((total - done) / rate)} left" if done < total else f", took {duration(seconds)}"
@@ -155,6 +184,10 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _failed(count: int) -> str:
+    return f" ({count:,} failed)" if count else ""
 
 
 def _digits(rate: float) -> str:

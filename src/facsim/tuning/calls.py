@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +15,13 @@ from facsim.events import Events
 from facsim.schema import Schema
 from facsim.simulators.parametric import Calls, ParametricSimulator
 
-__all__ = ["Account", "observed", "region"]
+__all__ = ["Account", "Watch", "observed", "region"]
 
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
+HOPELESS = 20
+"""Calls that fail one after the other from the first on, after which no more are made."""
 
 
 class Account:
@@ -84,6 +88,54 @@ class Account:
             where = region(self.simulator, points[calls.failed])
             log.warning("%s: %s; left out, in the region %s", self.simulator.name, calls.summary(), where)
         return calls
+
+
+class Watch:
+    """Listens to a simulator's calls: says how many are done, and ends a tuning whose simulator never works.
+
+    Parameters
+    ----------
+    name : str
+        Of the simulator.
+    calls : int
+        Budget.
+    progress : callable, optional
+        Called with (calls done, budget, failed calls); what comes from disk is done.
+
+    Examples
+    --------
+    >>> watch = Watch("mine", 100, lambda *told: print(told))
+    >>> watch(8, []), watch(2, ["crashed"])
+    (8, 100, 0)
+    (10, 100, 1)
+    (None, None)
+    """
+
+    def __init__(self, name: str, calls: int, progress: Callable[[int, int, int], None] | None = None) -> None:
+        self.name, self.calls, self.progress = name, calls, progress
+        self.done = self.failed = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, calls: int, reasons: Iterable[str]) -> None:
+        """Take note of more calls, and of the reasons of those that failed.
+
+        Raises
+        ------
+        SimulationError
+            If all calls so far have failed, and they are enough.
+        """
+        reasons = list(reasons)
+        with self._lock:
+            self.done += calls
+            self.failed += len(reasons)
+            if self.done == self.failed >= HOPELESS:
+                msg = (
+                    f"{self.name}: each of the first {self.done} calls failed, the last one: {reasons[-1]}. Mend the "
+                    "simulator, or give narrower ranges of its parameters if they are to blame"
+                )
+                raise SimulationError(msg)
+            if self.progress is not None:
+                self.progress(self.done, self.calls, self.failed)
 
 
 def observed(simulator: ParametricSimulator, data: Events, least: int = 2) -> Events:

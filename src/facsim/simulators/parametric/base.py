@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -20,14 +21,30 @@ from facsim.events import Events, concatenate
 from facsim.sampler import SHARD, as_conditions
 from facsim.schema import Block, Schema
 from facsim.sharding import column_names, in_order
+from facsim.simulators.parametric.answers import Tell, nobody, single, unusable
 from facsim.simulators.parametric.space import Space
 
-__all__ = ["Calls", "ParametricSimulator", "require_calls"]
+__all__ = ["Calls", "ParametricSimulator", "TooFewCalls", "require_calls"]
 
 Array = NDArray[np.float64]
-NOT_A_NUMBER = "the result is not a finite number"
+Progress = Callable[[int, int, int], None]
+"""Called with (calls done, calls in all, failed calls)."""
+
 UNKNOWN = "unknown"
 """Key of `ParametricSimulator.settings` under which stands why another simulator may have the same settings."""
+
+
+def _counted(progress: Progress, total: int) -> Tell:
+    """Tell how many calls are done, of so many."""
+    lock, sums = threading.Lock(), [0, 0]
+
+    def tell(calls: int, reasons: Iterable[str]) -> None:
+        with lock:
+            sums[0] += calls
+            sums[1] += sum(1 for _ in reasons)
+            progress(sums[0], total, sums[1])
+
+    return tell
 
 
 @dataclass(frozen=True)
@@ -117,6 +134,10 @@ class ParametricSimulator(ABC):
         What is known of every event besides the parameters.
     stochastic : bool
         Whether two calls with the same parameters differ.
+    timeout : float or None
+        Seconds after which a call is given up, if any.
+    trials : int
+        Calls that were made to get to know the simulator, before it was asked for anything; they count.
     seconds_per_call : float
         Rough cost on one core, for budgets and messages.
     repeats : int
@@ -153,6 +174,8 @@ class ParametricSimulator(ABC):
     features: tuple[Block, ...]
     given: tuple[Block, ...] = ()
     stochastic: bool = True
+    timeout: float | None = None
+    trials: int = 0
     seconds_per_call: float = 1e-6
     repeats: int = 1
     shard: int = SHARD
@@ -175,7 +198,13 @@ class ParametricSimulator(ABC):
         """Columns of the events; their conditions are the parameters, then what is given."""
         return Schema(self.features, (*self.space.blocks, *self.given))
 
-    def call(self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], *, seed: int = 0) -> Calls:
+    def call(
+        self,
+        conditions: ArrayLike | Events | Mapping[str, ArrayLike],
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Calls:
         """Simulate one event per row and record what failed.
 
         Parameters
@@ -184,6 +213,8 @@ class ParametricSimulator(ABC):
             Parameters, then what is given.
         seed : int, optional
             Same seed, same events.
+        progress : callable, optional
+            Called with (calls done, calls in all, failed calls), from several threads where there are `workers`.
 
         Raises
         ------
@@ -191,7 +222,9 @@ class ParametricSimulator(ABC):
             If a point is outside the parameters' ranges, or not valid.
         """
         begun = time.perf_counter()
-        parts = list(self.calls(conditions, seed=seed))
+        rows = self._rows(conditions, seed)
+        tell = nobody if progress is None else _counted(progress, len(rows))
+        parts = list(self._calls(rows, seed, 0, tell))
         nothing = np.empty((0, sum(b.size for b in self.features)), np.float32)
         none = np.empty((0, self.schema.condition_width))
         empty = Calls(Events(nothing, none.astype(np.float32), self.schema), np.empty(0, bool), {}, 0.0, none)
@@ -202,14 +235,16 @@ class ParametricSimulator(ABC):
         self, conditions: ArrayLike | Events | Mapping[str, ArrayLike], *, seed: int = 0, start: int = 0
     ) -> Iterator[Calls]:
         """Yield what `call` records from call `start` on, shard by shard and in order; parameters as there."""
-        rows = self._rows(conditions, seed)
+        return self._calls(self._rows(conditions, seed), seed, start, nobody)
+
+    def _calls(self, rows: Array, seed: int, start: int, tell: Tell) -> Iterator[Calls]:
         self._start()
         shards = range(start // self.shard, -(-len(rows) // self.shard))
 
         def work(shard: int) -> Calls:
             begun, first = time.perf_counter(), shard * self.shard
             part = rows[first : first + self.shard]
-            values, reasons = self._shard(part, seed, shard)
+            values, reasons = self._shard(part, seed, shard, tell)
             skip = max(start - first, 0)
             failed = np.zeros(len(part), bool)
             failed[list(reasons)] = True
@@ -256,18 +291,31 @@ class ParametricSimulator(ABC):
         """Lines of a file that tells the simulated program these parameters, by name; none if it has no such file."""
         return []
 
-    def _shard(self, rows: Array, seed: int, shard: int) -> tuple[NDArray[np.float32], dict[int, str]]:
+    def _shard(
+        self, rows: Array, seed: int, shard: int, tell: Tell = nobody
+    ) -> tuple[NDArray[np.float32], dict[int, str]]:
         """Features (m, d) of one shard, and why rows failed."""
         width = sum(b.size for b in self.features)
         try:
-            values = np.asarray(self._simulate(rows, np.random.default_rng([seed, shard])), np.float32)
+            values = single(self._simulate(rows, np.random.default_rng([seed, shard])))
         except SimulationError as error:
+            tell(len(rows), [str(error)] * len(rows))
             return np.full((len(rows), width), np.nan, np.float32), dict.fromkeys(range(len(rows)), str(error))
         if values.shape != (len(rows), width):
             msg = f"{self.name} returned an array {values.shape} for {len(rows)} calls, expected ({len(rows)}, {width})"
             raise DataError(msg)
-        bad = ~np.isfinite(values).all(axis=1)
-        return values, dict.fromkeys(np.flatnonzero(bad).tolist(), NOT_A_NUMBER)
+        reasons = unusable(values)
+        tell(len(rows), reasons.values())
+        return values, reasons
+
+    def _again(
+        self, rows: Array, seed: int, shard: int, wanted: Sequence[int], tell: Tell = nobody
+    ) -> tuple[NDArray[np.float32], dict[int, str]]:
+        """As `_shard`, of which the rows `wanted` alone count; others may be NaN."""
+        values, reasons = self._shard(rows, seed, shard)
+        reasons = {i: why for i, why in reasons.items() if i in wanted}
+        tell(len(wanted), reasons.values())
+        return values, reasons
 
     def _start(self) -> None:  # noqa: B027 - most have nothing to prepare
         """Prepare for calls, after a `_stop` too."""
@@ -289,8 +337,16 @@ class ParametricSimulator(ABC):
         return rows
 
 
+class TooFewCalls(DataError):  # noqa: N818 - as its relatives in facsim.errors
+    """A budget is too small for a method."""
+
+    def __init__(self, calls: int, least: int, method: str, more: str = "") -> None:
+        self.calls, self.least, self.method = calls, least, method
+        words = f"{calls:,} calls of the simulator are too few for {method}: it needs at least {least:,}{more}"
+        super().__init__(f"{words}; raise --calls")
+
+
 def require_calls(calls: int, least: int, method: str) -> None:
-    """Raise `DataError` before anything is spent, if a budget is too small for a method."""
+    """Raise `TooFewCalls` before anything is spent, if a budget is too small for a method."""
     if calls < least:
-        msg = f"{calls} calls of the simulator are too few for {method}: it needs at least {least}; raise --calls"
-        raise DataError(msg)
+        raise TooFewCalls(calls, least, method)

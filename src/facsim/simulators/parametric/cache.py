@@ -8,23 +8,26 @@ import logging
 import os
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facsim.errors import DataError
+from facsim.errors import DataError, FacsimError
 from facsim.events import Events
 from facsim.files import atomic, write_json
-from facsim.schema import Schema
+from facsim.schema import Block, Schema
+from facsim.simulators.parametric.answers import Tell, limit_of, nobody
 from facsim.simulators.parametric.base import UNKNOWN, Calls, ParametricSimulator
 
-__all__ = ["Cached"]
+__all__ = ["Cached", "kept_features"]
 
 Array = NDArray[np.float64]
 Place = tuple[int, int, int, bytes]  # seed, shard, row, point
+
+MANIFEST = "simulator.json"
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,10 @@ class Cached(ParametricSimulator):
     folder : path
         Made if it is not there.
     retry : bool, optional
-        Make shards anew in which calls have failed (after a licence server was down).
+        Make calls again that have failed (after a licence server was down). One that took too long is made again anyway
+        if the simulator's time-out is longer now.
+    tell : callable, optional
+        Called with how many calls were answered, and the reasons of those that failed; from several threads.
 
     Raises
     ------
@@ -59,8 +65,16 @@ class Cached(ParametricSimulator):
     100
     """
 
-    def __init__(self, simulator: ParametricSimulator, folder: str | os.PathLike[str], *, retry: bool = False) -> None:
-        self.simulator, self.folder, self.retry = simulator, Path(folder), retry
+    def __init__(
+        self,
+        simulator: ParametricSimulator,
+        folder: str | os.PathLike[str],
+        *,
+        retry: bool = False,
+        tell: Tell = nobody,
+    ) -> None:
+        self.simulator, self.folder, self.retry, self.tell = simulator, Path(folder), retry, tell
+        self.timeout, self.trials = simulator.timeout, simulator.trials
         self.name, self.summary = simulator.name, simulator.summary
         self.space, self.features, self.given = simulator.space, simulator.features, simulator.given
         self.stochastic, self.seconds_per_call = simulator.stochastic, simulator.seconds_per_call
@@ -102,22 +116,44 @@ class Cached(ParametricSimulator):
     def _simulate(self, conditions: Array, rng: np.random.Generator) -> NDArray[np.floating]:
         return self.simulator._simulate(conditions, rng)
 
-    def _shard(self, rows: Array, seed: int, shard: int) -> tuple[NDArray[np.float32], dict[int, str]]:
+    def _shard(
+        self, rows: Array, seed: int, shard: int, tell: Tell = nobody
+    ) -> tuple[NDArray[np.float32], dict[int, str]]:
+        def told(calls: int, reasons: Iterable[str]) -> None:
+            reasons = list(reasons)
+            self.tell(calls, reasons)
+            tell(calls, reasons)
+
         key = hashlib.sha256(f"{seed} {shard} {rows.shape}".encode() + rows.tobytes()).hexdigest()[:32]
         path = self._files.get(key)
-        if path is not None and (stored := _load(path)) is not None and not (self.retry and stored[4]):
-            return stored[3], stored[4]
-        values, reasons = self.simulator._shard(rows, seed, shard)
+        stored = None if path is None else _load(path)
+        if stored is None:
+            values, reasons = self.simulator._shard(rows, seed, shard, told)
+            made = len(rows)
+        else:
+            values, reasons = stored[3], stored[4]
+            again = [i for i, why in reasons.items() if self.retry or self._gave_up_early(why)]
+            kept = {i: why for i, why in reasons.items() if i not in again}
+            told(len(rows) - len(again), kept.values())
+            if not again:
+                return values, reasons
+            anew, still = self.simulator._again(rows, seed, shard, again, told)
+            values[again], reasons, made = anew[again], kept | still, len(again)
         with self._lock:
             path = self.folder / "calls" / f"{self._next:08d}-{key}.npz"
             self._next += 1
-            self.made += len(rows)
+            self.made += made
         words = np.frombuffer(json.dumps({str(i): why for i, why in reasons.items()}).encode(), np.uint8)
         with atomic(path) as temporary, temporary.open("wb") as file:
             np.savez(file, place=np.array([seed, shard]), conditions=rows, features=values, reasons=words)
         with self._lock:
             self._files[key] = path
         return values, reasons
+
+    def _gave_up_early(self, reason: str) -> bool:
+        """Whether a call was given up that would have more time now."""
+        limit = limit_of(reason)
+        return limit is not None and (self.timeout is None or float(f"{self.timeout:g}") > limit)
 
     def _start(self) -> None:
         self.simulator._start()
@@ -136,18 +172,19 @@ class Cached(ParametricSimulator):
 
     def _require_same(self) -> None:
         mine = json.loads(json.dumps(self._identity()))
-        manifest = self.folder / "simulator.json"
+        manifest = self.folder / MANIFEST
         if not manifest.exists():
             if self._listed():
                 msg = f"{self.folder}: it holds calls, but simulator.json is gone; choose another folder"
                 raise DataError(msg)
-            write_json(manifest, mine)
+            write_json(manifest, {**mine, "trials": self.trials})
             return
         try:
             there = json.loads(manifest.read_text(encoding="utf-8"))
         except ValueError as error:
             msg = f"{manifest}: cannot be read ({error}); choose another folder"
             raise DataError(msg) from error
+        self.trials = int(there.get("trials", 0))  # made once, when the folder was new
         unknown = mine["settings"].get(UNKNOWN)
         if unknown and self._listed():
             msg = (
@@ -174,6 +211,15 @@ class Cached(ParametricSimulator):
             "settings": self.settings(),
             "shard": self.shard,
         }
+
+
+def kept_features(folder: str | os.PathLike[str]) -> tuple[Block, ...] | None:
+    """What an event of the calls in a folder holds; None if there are none, or none that can be read."""
+    try:
+        there = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+        return Schema.from_json({"features": there["features"], "conditions": []}).features
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, FacsimError):
+        return None
 
 
 def _load(path: Path) -> tuple[int, int, Array, NDArray[np.float32], dict[int, str]] | None:

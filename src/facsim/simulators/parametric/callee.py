@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from facsim.errors import DataError, SimulationError
 from facsim.schema import Block
+from facsim.simulators.parametric.answers import single, too_long
 
 __all__ = ["Callees", "evaluate"]
 
@@ -63,8 +64,8 @@ def _matrix(given: Any, features: Sequence[Block], n: int, batch: bool) -> NDArr
         if lacking:
             msg = f"'{lacking[0]}' is missing in what it returned"
             raise SimulationError(msg)
-        return np.concatenate([np.asarray(given[b.name], np.float32).reshape(n, b.size) for b in features], axis=1)
-    values = np.asarray(given, np.float32)
+        return np.concatenate([single(given[b.name]).reshape(n, b.size) for b in features], axis=1)
+    values = single(given)
     if values.size != n * width:
         msg = f"it returned an array of shape {values.shape}, expected {(n, width) if batch else (width,)}"
         raise SimulationError(msg)
@@ -156,8 +157,7 @@ class _Callee:
             self._pipe.send_bytes(np.ascontiguousarray(rows).tobytes())
         ready = wait([self._pipe, self._process.sentinel], timeout)
         if not ready:
-            msg = f"it took longer than {timeout:g} s"
-            raise SimulationError(msg)
+            raise SimulationError(too_long(timeout or 0.0))
         try:
             if self._pipe.poll():
                 return self._pipe.recv_bytes()

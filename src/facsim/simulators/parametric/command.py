@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from numpy.typing import NDArray
 
 from facsim.errors import DataError, FacsimError, SimulationError
 from facsim.schema import Block
-from facsim.simulators.parametric.base import NOT_A_NUMBER, ParametricSimulator
+from facsim.simulators.parametric.answers import Tell, nobody, too_long, unusable
+from facsim.simulators.parametric.base import ParametricSimulator
 from facsim.simulators.parametric.exchange import OUTPUTS, PARAMS, read_output, write_params
 from facsim.simulators.parametric.space import Space
 
@@ -33,6 +35,9 @@ TOKEN = re.compile(r"\{(?:(params|out)(\.\w+)|(seed|n))\}")
 LARGEST_SEED = 900_000_000  # what Pythia takes; other programs take more
 TAIL = 65536  # bytes of a program's messages that are kept per run
 LONGEST = 200  # characters of a reason
+INTERPRETER = re.compile(
+    r"((i|micro)?python|pypy|perl|ruby|node|julia|Rscript|root|(ba|da|z|k|c)?sh|env|java)[\d.]*(\.exe)?"
+)
 
 
 class CommandSimulator(ParametricSimulator):
@@ -53,7 +58,7 @@ class CommandSimulator(ParametricSimulator):
     features : sequence of Block, or Block, optional
         What an event holds; by default what the program writes in a trial call at the default point.
     name, summary : str, optional
-        For messages and reports; the program's own name by default.
+        For messages and reports; the program's own name by default, or that of the script which an interpreter runs.
     given : sequence of Block, optional
         What is known of every event and not tuned; under ``given`` in the parameter file.
     batch : int, optional
@@ -99,13 +104,14 @@ class CommandSimulator(ParametricSimulator):
         self.command = shlex.split(command) if isinstance(command, str) else list(command)
         self._check(batch, workers, timeout)
         self.space, self.given, self.workers, self.timeout = space, tuple(given), workers, timeout
-        self.name, self.summary = name or Path(self.command[0]).name, summary
+        self.name, self.summary = name or _name(self.command), summary
         self.shard, self.stochastic, self.seconds_per_call = batch, stochastic, 1.0
         self._folder = Path(tempfile.mkdtemp(prefix="facsim-command-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self.log = self._folder / "log.txt" if log is None else Path(log)
         self._lock, self._stopped = threading.Lock(), threading.Event()
         self._running: set[subprocess.Popen[bytes]] = set()
+        self.trials = 1 if features is None else 0
         self.features = self._trial() if features is None else ()
         if isinstance(features, Block):
             self.features = (features,)
@@ -144,21 +150,34 @@ class CommandSimulator(ParametricSimulator):
         msg = f"{self.name}: calls go through _shard, which records what fails"
         raise NotImplementedError(msg)
 
-    def _shard(self, rows: Array, seed: int, shard: int) -> tuple[NDArray[np.float32], dict[int, str]]:
+    def _shard(
+        self, rows: Array, seed: int, shard: int, tell: Tell = nobody
+    ) -> tuple[NDArray[np.float32], dict[int, str]]:
+        if len(rows) == 1:
+            return self._again(rows, seed, shard, range(1), tell)
+        try:
+            values = self._run(rows, (seed, shard), self.features)[1]
+        except SimulationError:
+            return self._again(rows, seed, shard, range(len(rows)), tell)
+        reasons = unusable(values)
+        tell(len(rows), reasons.values())
+        return values, reasons
+
+    def _again(
+        self, rows: Array, seed: int, shard: int, wanted: Sequence[int], tell: Tell = nobody
+    ) -> tuple[NDArray[np.float32], dict[int, str]]:
         values = np.full((len(rows), sum(b.size for b in self.features)), np.nan, np.float32)
         reasons: dict[int, str] = {}
-        try:
-            values[:] = self._run(rows, (seed, shard), self.features)[1]
-        except SimulationError as error:
-            if len(rows) == 1:
-                return values, {0: str(error)}
-            for i in range(len(rows)):
-                try:
-                    values[i] = self._run(rows[i : i + 1], (seed, shard, i), self.features)[1][0]
-                except SimulationError as why:
-                    reasons[i] = str(why)
-        for i in np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist():
-            reasons.setdefault(i, NOT_A_NUMBER)
+        for i in wanted:
+            stream = (seed, shard, i) if len(rows) > 1 else (seed, shard)
+            try:
+                values[i] = self._run(rows[i : i + 1], stream, self.features)[1][0]
+                why = unusable(values[i : i + 1]).get(0)
+            except SimulationError as error:
+                why = str(error)
+            if why is not None:
+                reasons[i] = why
+            tell(1, [] if why is None else [why])
         return values, reasons
 
     def _run(
@@ -219,8 +238,7 @@ class CommandSimulator(ParametricSimulator):
                     self._running.discard(process)
         words = self._keep(folder, stream, status)
         if status is None:
-            msg = f"it took longer than {self.timeout:g} s"
-            raise SimulationError(msg)
+            raise SimulationError(too_long(self.timeout or 0.0))
         if status:
             name = f" ({signal.Signals(-status).name})" if -65 < status < 0 else ""
             msg = f"exit status {status}{name}" + (f": {words}" if words else "")
@@ -247,6 +265,17 @@ class CommandSimulator(ParametricSimulator):
         with self._lock:
             for process in self._running:
                 _kill(process)
+
+
+def _name(command: Sequence[str]) -> str:
+    """Of the program, or of the script or module that an interpreter runs."""
+    name = Path(command[0]).name
+    if not INTERPRETER.fullmatch(name):
+        return name
+    for before, part in pairwise(command):
+        if before == "-m" or (not TOKEN.search(part) and Path(part).is_file()):
+            return Path(part).name
+    return name
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

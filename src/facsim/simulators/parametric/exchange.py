@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import facsim.io
 from facsim.errors import FileFormatError, SchemaMismatch, nearest
 from facsim.schema import Block
+from facsim.simulators.parametric.answers import single
 
 __all__ = ["OUTPUTS", "PARAMS", "read_output", "write_params"]
 
@@ -113,8 +114,7 @@ def read_output(
     if not parts or len({len(p) for p in parts}) > 1:
         msg = f"{path}: blocks have {[len(p) for p in parts]} events; each needs one row per event"
         raise SchemaMismatch(msg)
-    with np.errstate(over="ignore"):
-        return tuple(features), np.concatenate(parts, axis=1).astype(np.float32)
+    return tuple(features), np.concatenate([single(part) for part in parts], axis=1)
 
 
 def _events(path: Path, features: Sequence[Block] | None) -> tuple[dict[str, NDArray[Any]], tuple[Block, ...]]:

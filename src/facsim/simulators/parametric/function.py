@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from facsim.errors import DataError, SimulationError
 from facsim.schema import Block
-from facsim.simulators.parametric.base import NOT_A_NUMBER, UNKNOWN, ParametricSimulator
+from facsim.simulators.parametric.answers import Tell, nobody, unusable
+from facsim.simulators.parametric.base import UNKNOWN, ParametricSimulator
 from facsim.simulators.parametric.callee import Callees, evaluate
 from facsim.simulators.parametric.fingerprint import fingerprint
 from facsim.simulators.parametric.space import Space
@@ -121,18 +122,31 @@ class FunctionSimulator(ParametricSimulator):
         msg = f"{self.name}: calls go through _shard, which records what fails"
         raise NotImplementedError(msg)
 
-    def _shard(self, rows: Array, seed: int, shard: int) -> tuple[NDArray[np.float32], dict[int, str]]:
-        values = np.full((len(rows), sum(b.size for b in self.features)), np.nan, np.float32)
+    def _shard(
+        self, rows: Array, seed: int, shard: int, tell: Tell = nobody
+    ) -> tuple[NDArray[np.float32], dict[int, str]]:
+        values = self._nothing(rows)
+        if self.batch and self._ask(rows, (seed, shard), values) is None:
+            reasons = unusable(values)
+            tell(len(rows), reasons.values())
+            return values, reasons
+        return self._again(rows, seed, shard, range(len(rows)), tell)
+
+    def _again(
+        self, rows: Array, seed: int, shard: int, wanted: Sequence[int], tell: Tell = nobody
+    ) -> tuple[NDArray[np.float32], dict[int, str]]:
+        values = self._nothing(rows)
         reasons: dict[int, str] = {}
-        whole = self.batch and self._ask(rows, (seed, shard), values) is None
-        if not whole:
-            for i in range(len(rows)):
-                why = self._ask(rows[i : i + 1], (seed, shard, i), values[i : i + 1])
-                if why is not None:
-                    reasons[i] = why
-        for i in np.flatnonzero(~np.isfinite(values).all(axis=1)).tolist():
-            reasons.setdefault(i, NOT_A_NUMBER)
+        for i in wanted:
+            one = values[i : i + 1]
+            why = self._ask(rows[i : i + 1], (seed, shard, i), one) or unusable(one).get(0)
+            if why is not None:
+                reasons[i] = why
+            tell(1, [] if why is None else [why])
         return values, reasons
+
+    def _nothing(self, rows: Array) -> NDArray[np.float32]:
+        return np.full((len(rows), sum(b.size for b in self.features)), np.nan, np.float32)
 
     def _ask(self, rows: Array, stream: tuple[int, ...], values: NDArray[np.float32]) -> str | None:
         """Fill `values` (m, d) for points (m, p + k), or say why not."""

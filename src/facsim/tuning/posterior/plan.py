@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from facsim.errors import DataError, nearest
+from facsim.schema import Block
 from facsim.simulators.parametric import require_calls
 from facsim.tuning.posterior.settings import PosteriorSettings
 
-__all__ = ["Engine", "Plan"]
+__all__ = ["Engine", "Plan", "check_points"]
 
 Engine = Literal["flow", "likelihood", "mean"]
 
@@ -72,6 +75,31 @@ Plan(engine='mean', points=7000, size=1, tests=(10, 20), of=200)]
         least = LEAST_POINTS[engine] * (size if engine == "flow" else 1) * rounds
         require_calls(calls, least, f"{engine} in {rounds} rounds")
         return cls(engine, (calls - sum(tests) * of) // (size * rounds), size, tests, of)
+
+
+def check_points(settings: PosteriorSettings, features: Sequence[Block]) -> None:
+    """Raise `DataError` before a call is spent, if ``points`` names no block (m, d) that is the only one of an event.
+
+    Examples
+    --------
+    >>> check_points(PosteriorSettings(engine="likelihood", points="hit"), [Block("hits", (9, 2))])
+    Traceback (most recent call last):
+    facsim.errors.DataError: points='hit': no such block; there are ['hits']. Did you mean 'hits'?
+    """
+    name, names = settings.points, [b.name for b in features]
+    if name is None:
+        return
+    if name not in names:
+        msg = f"points='{name}': no such block; there are {names}.{nearest(name, names)}"
+        raise DataError(msg)
+    if len(names) > 1 or len(features[0].shape) != 2:
+        msg = (
+            f"points='{name}': must be the only block of features, of two axes; there are {[str(b) for b in features]}"
+        )
+        raise DataError(msg)
+    if settings.engine != "likelihood":
+        msg = f"points='{name}' is for engine=likelihood alone, not for {settings.engine}: set both, or none"
+        raise DataError(msg)
 
 
 def _sets(events: int, calls: int, rounds: int | None) -> tuple[tuple[int, ...], int]:

@@ -18,7 +18,7 @@ from facsim.tuning.posterior.coordinates import Region
 from facsim.tuning.posterior.density import Density, fit_density
 from facsim.tuning.posterior.fit import fit_posterior
 from facsim.tuning.posterior.pairs import Pairs
-from facsim.tuning.posterior.plan import Engine, Plan
+from facsim.tuning.posterior.plan import Engine, Plan, check_points
 from facsim.tuning.posterior.posterior import Posterior
 from facsim.tuning.posterior.response import Response, fit_response
 from facsim.tuning.posterior.settings import PosteriorSettings
@@ -170,6 +170,7 @@ def learn_posterior(
     """
     settings = settings or PosteriorSettings()
     seen = observed(simulator, data, least=1)
+    check_points(settings, simulator.features)
     plan = Plan.make(len(seen), calls, settings, simulator.repeats)
     engine, turns = plan.engine, len(plan.tests)
     account = Account(simulator, calls, seed)
