@@ -313,13 +313,15 @@ def tune(
     settings: Any = None,
     truth: Mapping[str, float] | None = None,
     apply: StrPath | None = None,
+    retry: bool = False,
     progress: Progress | None = None,
+    calls_progress: Callable[[int, int, int], None] | None = None,
 ) -> Tuned:
     """Tune the parameters of a simulator to data.
 
     Parameters
     ----------
-    simulator, data, output, method, calls, seed, settings, truth, apply, progress
+    simulator, data, output, method, calls, seed, settings, truth, apply, retry, progress, calls_progress
         See `facsim.tuning.tune`.
 
     Returns
@@ -352,7 +354,9 @@ def tune(
         settings=settings,
         truth=truth,
         apply=apply,
+        retry=retry,
         progress=progress,
+        calls_progress=calls_progress,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from facsim.cli.options import KeyValue, SampleFile, output
-from facsim.cli.terminal import progress, show
+from facsim.cli.terminal import phases, show
 from facsim.cli.verb import Verb
 
 __all__ = ["tune"]
@@ -31,6 +31,7 @@ __all__ = ["tune"]
 @click.option("--parameters", type=click.Path(path_type=Path), metavar="YAML", help="Of --command or --function.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Runs of --command or --function at once.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="For one run of --command or --function.")
+@click.option("--retry", is_flag=True, help="Make calls again that failed in an earlier run into the same folder.")
 @click.option("--batch", type=int, default=32, show_default=True, help="Events per run of --command.")
 @click.option("--option", "options", type=KeyValue("m_max=2"), multiple=True, help="Change an option of SIMULATOR.")
 @click.option("--set", "settings", type=KeyValue("steps=2000"), multiple=True, help="Change a setting of the method.")
@@ -62,28 +63,30 @@ def tune(
     """
     from facsim import api, io
     from facsim.simulators.parametric import CommandSimulator, ParametricSimulator, imported, parametric, read_space
+    from facsim.simulators.parametric.cache import kept_features
 
     if sum(way is not None for way in (simulator, command, function)) != 1:
         msg = "give one of SIMULATOR, --command and --function"
         raise click.UsageError(msg)
+    with io.open(data) as reader:  # before anything is made or called
+        schema = reader.schema
     space = None if parameters is None else read_space(parameters)
     chosen: ParametricSimulator
     if simulator is not None:
         chosen = parametric(simulator, **dict(options))
     elif function is not None:
-        with io.open(data) as reader:
-            schema = reader.schema
         chosen = imported(function, space, schema, workers=workers, timeout=timeout)
     elif space is None:
         msg = "--command needs --parameters: a YAML file with names and ranges"
         raise click.UsageError(msg)
     else:
-        output.mkdir(parents=True, exist_ok=True)
-        messages = output / "simulator.log"
-        chosen = CommandSimulator(str(command), space, batch=batch, workers=workers, timeout=timeout, log=messages)
-    known = {name: _number(name, text) for name, text in truth} or None
-    with progress("tuning", "steps") as tick:
-        found = api.tune(chosen, data, output=output, settings=dict(settings), truth=known, progress=tick, **given)
+        known = kept_features(output / "calls")  # what a trial call would find out
+        about: dict[str, Any] = {"batch": batch, "workers": workers, "timeout": timeout}
+        chosen = CommandSimulator(str(command), space, known, log=output / "simulator.log", **about)
+    values = {name: _number(name, text) for name, text in truth} or None
+    with phases() as phase:
+        given |= {"calls_progress": phase("simulating", "calls"), "progress": phase("tuning", "steps")}
+        found = api.tune(chosen, data, output=output, settings=dict(settings), truth=values, **given)
     page = output / "report.html"
     lines = [*found.lines(), f"{found.calls:,} calls of the simulator, {found.failed:,} failed; the page is {page}"]
     low, high = found.interval()

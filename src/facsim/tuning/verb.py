@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -19,8 +20,9 @@ from facsim.errors import DataError, RecipeError, nearest
 from facsim.events import Events
 from facsim.report.tuning import Calibration, Closeness, Pushforward, Seeds, TuningPage, write_page
 from facsim.simulators.parametric import ParametricSimulator, parametric
+from facsim.simulators.parametric.base import TooFewCalls
 from facsim.simulators.parametric.cache import Cached
-from facsim.tuning.calls import Account, observed
+from facsim.tuning.calls import Account, Watch, observed
 from facsim.tuning.result import Tuned, require_suffix
 
 __all__ = ["CALLS_FOLDER", "METHODS", "PAGE_FILE", "settings_of", "tune"]
@@ -56,7 +58,9 @@ def tune(
     settings: BaseModel | Mapping[str, Any] | None = None,
     truth: Mapping[str, float] | None = None,
     apply: StrPath | None = None,
+    retry: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    calls_progress: Callable[[int, int, int], None] | None = None,
 ) -> Tuned:
     """Tune the parameters of a simulator to data.
 
@@ -84,8 +88,13 @@ def tune(
         True parameters by name, where they are known: they are marked on the page.
     apply : path, optional
         File to which the parameters are written in the simulator's own terms; see `Tuned.apply`.
+    retry : bool, optional
+        Make calls again that failed in an earlier run. Those that took too long are made again anyway, if the time-out
+        is longer now.
     progress : callable, optional
-        Called with (steps done, steps in all).
+        Called with (steps done, steps in all) while networks are trained.
+    calls_progress : callable, optional
+        Called with (calls done, `calls`, failed calls) while the simulator runs, from its threads.
 
     Returns
     -------
@@ -98,7 +107,7 @@ def tune(
     RecipeError
         For an unknown method or setting, with the nearest.
     SimulationError
-        If the simulator is unknown, or all of its calls fail.
+        If the simulator is unknown, or each of its first 20 calls fails.
 
     Examples
     --------
@@ -113,18 +122,22 @@ def tune(
     known = None if truth is None else made.space.point(truth)
     events, name = (data, "the data") if isinstance(data, Events) else (facsim.io.read(data), os.fspath(data))
     events = observed(made, events.check(name), least=1)
-    shown = min(int(np.clip(len(events), *SHOWN)), calls // SHARE)
-    for_page = 2 * shown  # default and tuned
     folder = Path(output)
-    kept = Cached(made, folder / CALLS_FOLDER)
-    found = function(kept, events, calls=calls - for_page, seed=seed, settings=chosen, progress=progress)
+    kept = Cached(made, folder / CALLS_FOLDER, retry=retry, tell=Watch(made.name, calls, calls_progress))
+    shown = _shown(len(events), calls)
+    for_page = 2 * shown  # default and tuned
+    left = calls - for_page - kept.trials
+    try:
+        found = function(kept, events, calls=left, seed=seed, settings=chosen, progress=progress)
+    except TooFewCalls as error:
+        raise _in_all(error, len(events), calls, kept.trials) from error
 
     account = Account(kept, for_page, seed + 1)
     simulations = {
         "default": account.call(*_rows(made, made.space.default[None], events, shown, seed)),
         "tuned": account.call(*_rows(made, found.samples, events, shown, seed)),
     }
-    found = replace(found, calls=found.calls + account.spent, failed=found.failed + account.failed)
+    found = replace(found, calls=found.calls + account.spent + kept.trials, failed=found.failed + account.failed)
     found.save(folder)
     write_page(_page(made, found, events, simulations, known), folder / PAGE_FILE)
     if apply is not None:
@@ -164,6 +177,18 @@ def settings_of(method: str, values: Mapping[str, Any] | None = None) -> BaseMod
         first = error.errors()[0]
         msg = f"method {method}: {'.'.join(map(str, first['loc']))}={first.get('input')!r}: {first['msg']}"
         raise RecipeError(msg) from error
+
+
+def _shown(events: int, calls: int) -> int:
+    """Events of the default and of the tuned simulation on the page, each."""
+    return max(0, min(int(np.clip(events, *SHOWN)), calls // SHARE))
+
+
+def _in_all(error: TooFewCalls, events: int, calls: int, trials: int) -> TooFewCalls:
+    """The error about a method's share of the calls, in terms of all of them."""
+    enough = (n for n in itertools.count(error.least) if n - 2 * _shown(events, n) - trials >= error.least)
+    least = next(enough)
+    return TooFewCalls(calls, least, error.method, f", the page's {2 * _shown(events, least):,} included")
 
 
 def _method(method: str, settings: BaseModel | Mapping[str, Any] | None) -> tuple[Callable[..., Tuned], BaseModel]:
