@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import zipfile
@@ -17,14 +18,18 @@ from numpy.typing import ArrayLike, NDArray
 from facsim.errors import CheckpointError, DataError
 from facsim.files import atomic, write_json
 from facsim.simulators.parametric import Parameter, ParametricSimulator, Space
+from facsim.simulators.parametric.rules import LinearRules, read_rules
 
 __all__ = ["RESULT_FILE", "SAMPLES_FILE", "Kind", "Tuned", "central_point", "require_suffix"]
 
 Array = NDArray[np.float64]
 Kind = Literal["posterior", "population", "point"]
 
+log = logging.getLogger(__name__)
+
 RESULT_FILE, SAMPLES_FILE = "tuned.json", "samples.npz"
 PLAIN = (".json", ".yaml", ".yml")
+CODE = "a rule of the simulator's own"  # of which nothing else is known
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +222,7 @@ class Tuned:
         keys = ("method", "kind", "calls", "failed", "seconds", "label")
         plain = {k: getattr(self, k) for k in keys} | {
             "parameters": self.space.to_dict(),
-            "rule": self.space.rule if self.space.valid else None,
+            **_rule(self.space),
             "values": self.values(),
             "estimate": self.estimate,
             "verdict": self.verdict,
@@ -228,7 +233,10 @@ class Tuned:
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Tuned:
-        """Read what `save` wrote. The space knows its ranges, not its rule of validity, which is code.
+        """Read what `save` wrote.
+
+        The space knows its rules of validity again if they were read from text (`read_space`); of one that is code it
+        knows the description alone, and any point of the box is valid: a warning says so.
 
         Raises
         ------
@@ -241,7 +249,7 @@ class Tuned:
             with (folder / SAMPLES_FILE).open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 samples = archive["samples"]
             keys = ("method", "kind", "calls", "failed", "seconds", "label", "details")
-            space = Space(tuple(Parameter(**p) for p in data["parameters"]), rule=data["rule"] or "")
+            space = _space(data, folder)
             verdict = data.get("verdict") or {}
             known = {k: data[k] for k in keys}
             return cls(space=space, samples=samples, estimate=data["estimate"], verdict=verdict, **known)
@@ -294,6 +302,24 @@ def central_point(samples: ArrayLike, space: Space) -> Array:
     distance = np.where(inside, (unit**2).sum(axis=1), math.inf)
     nearest: Array = points[int(distance.argmin())]
     return nearest
+
+
+def _rule(space: Space) -> dict[str, Any]:
+    """A space's rule for people, and its texts if it was read from some."""
+    described = space.valid is not None or space.rule != Space.rule
+    texts = list(space.valid.texts) if isinstance(space.valid, LinearRules) else []
+    return {"rule": space.rule if described else None, "rules": texts or None}
+
+
+def _space(data: Mapping[str, Any], folder: Path) -> Space:
+    parameters = tuple(Parameter(**p) for p in data["parameters"])
+    rule, texts = data["rule"], data.get("rules")
+    if not rule:
+        return Space(parameters)
+    if texts:
+        return Space(parameters, read_rules(texts, [p.name for p in parameters]), rule)
+    log.warning("%s: the rule of validity '%s' is code, and not known here: take the simulator's space", folder, rule)
+    return Space(parameters, rule=CODE if rule == Space.rule else rule)
 
 
 def _plain(value: Any) -> Any:

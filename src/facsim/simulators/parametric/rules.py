@@ -30,6 +30,8 @@ class LinearRules:
         A point is valid where ``slopes @ theta >= least`` (or ``>``) for all rules.
     strict : array (r,), bool
         Which rules exclude equality.
+    texts : tuple of str, optional
+        What was read: `read_rules` makes the same rules of it.
 
     Examples
     --------
@@ -41,6 +43,7 @@ class LinearRules:
     slopes: Array
     least: Array
     strict: NDArray[np.bool_]
+    texts: tuple[str, ...] = ()
 
     def __call__(self, theta: Array) -> NDArray[np.bool_]:
         """Which points (n, p) are valid."""
@@ -75,7 +78,7 @@ def read_rules(texts: Sequence[str], names: Sequence[str]) -> LinearRules:
             slopes.append(away[:-1])
             least.append(-away[-1])
             strict.append(len(sign) == 1)
-    return LinearRules(np.array(slopes).reshape(-1, len(names)), np.array(least), np.array(strict, bool))
+    return LinearRules(np.array(slopes).reshape(-1, len(names)), np.array(least), np.array(strict, bool), tuple(texts))
 
 
 def _side(side: str, rule: str, names: Sequence[str]) -> Array:
