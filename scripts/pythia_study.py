@@ -77,8 +77,8 @@ def main() -> None:
     low, high = (binom.ppf(q, inside[0.68].size, 0.68) / inside[0.68].size for q in (0.16, 0.84))
     words = (
         f"{options.points} closure points, {options.events:,} events of data each; {options.tunes} tunes of "
-        f"{learned.account.spent:,} events, {seconds:.0f} s each. Over all parameters the 68 % intervals hold the truth "
-        f"in {100 * overall:.0f} % (scatter of a calibrated method: {100 * low:.0f} to {100 * high:.0f} %)."
+        f"{learned.account.spent:,} events, {seconds:.0f} s each. Over all parameters the 68 % intervals hold "
+        f"the truth in {100 * overall:.0f} % (scatter of a calibrated method: {100 * low:.0f} to {100 * high:.0f} %)."
     )
     rows += ["", words]
     text = "\n".join(rows) + "\n"
