@@ -99,6 +99,9 @@ def bench(
     particle = particle or str(sampler.provenance.get("particle", "e+"))
     with _as_file(sampler, exported) as path:
         copy = sampler if isinstance(sampler, runtime.RuntimeModel) else runtime.load(path)
+        if copy.metadata.get("profile") == "sofie":
+            msg = f"{path} takes one event per call (profile 'sofie'): measure the file of the default profile"
+            raise DataError(msg)
         if copy.provenance != sampler.provenance:
             msg = f"exported={path}: this is the file of another model; export again, or leave it out"
             raise DataError(msg)

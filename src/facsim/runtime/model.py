@@ -78,9 +78,21 @@ class RuntimeModel(ShardSampler):
     def __repr__(self) -> str:
         return f"RuntimeModel({self.path.name}: {self.schema.detector or 'events'}, {self.schema.width} columns)"
 
+    def generate(self, conditions: Array, noise: Array) -> Array:
+        """Features (n, d) for conditions (n, k) and noise (n, latent): what `sample` does with noise of its own.
+
+        A file that was exported for SOFIE takes one event per call, and is called n times.
+        """
+        given = {"conditions": conditions, "noise": noise}
+        given = {port.name: given[port.name] for port in self.session.get_inputs()}
+        if isinstance(self.session.get_inputs()[0].shape[0], str):
+            features: Array = self.session.run(("features",), given)[0]
+            return features
+        rows = ({name: x[i : i + 1] for name, x in given.items()} for i in range(len(noise)))
+        return np.concatenate([self.session.run(("features",), row)[0] for row in rows])
+
     def _generate(self, conditions: Array, noise: Array) -> Array:
-        features: Array = self.session.run(("features",), {"conditions": conditions, "noise": noise})[0]
-        return features
+        return self.generate(conditions, noise)
 
 
 def load(path: str | os.PathLike[str]) -> RuntimeModel:
@@ -181,12 +193,18 @@ def _session(data: bytes, path: Path) -> Any:
 
 
 def _check_ports(session: Any, metadata: Mapping[str, Any], path: Path) -> None:
-    """The graph must take and give what the metadata says, for any number of events."""
+    """The graph must take and give what the metadata says, for any number of events, or for one."""
     schema = Schema.from_json(metadata["schema"])
     want = {"conditions": schema.condition_width, "noise": int(metadata["latent"]), "features": schema.width}
     have = {p.name: p for p in (*session.get_inputs(), *session.get_outputs())}
+    one = metadata.get("profile") == "sofie"
+    if one and not want["conditions"]:
+        del want["conditions"]
     fits = set(have) == set(want) and all(
-        p.type == "tensor(float)" and len(p.shape) == 2 and isinstance(p.shape[0], str) and p.shape[1] == want[name]
+        p.type == "tensor(float)"
+        and len(p.shape) == 2
+        and p.shape[1] == want[name]
+        and (p.shape[0] == 1 if one else isinstance(p.shape[0], str))
         for name, p in have.items()
     )
     if not fits:
