@@ -25,6 +25,7 @@ from facsim.sharding import ShardSampler
 from facsim.simulators import simulate
 
 if TYPE_CHECKING:
+    from facsim.deploy.writer import Profile
     from facsim.models import Surrogate
     from facsim.simulators.parametric import ParametricSimulator
     from facsim.tuning import Tuned
@@ -267,8 +268,15 @@ def sample(
     return Path(output)
 
 
-def export(model: StrPath | Surrogate, output: StrPath, *, check: bool = True, licence: str | None = None) -> Path:
-    """Write a fitted model as one ``.onnx`` file that runs without torch.
+def export(
+    model: StrPath | Surrogate,
+    output: StrPath,
+    *,
+    profile: Profile = "default",
+    check: bool = True,
+    licence: str | None = None,
+) -> Path:
+    """Write a fitted model as one ``.onnx`` file that runs without torch, or as JSON for lwtnn.
 
     Parameters
     ----------
@@ -276,6 +284,9 @@ def export(model: StrPath | Surrogate, output: StrPath, *, check: bool = True, l
         Run folder, ``.safetensors`` file, or one of them loaded.
     output : path
         The file; it appears only when the self-test has passed.
+    profile : {"default", "sofie", "lwtnn"}, optional
+        For whom: ONNX Runtime, ROOT's SOFIE (one event per call, operators of its list), or lwtnn (JSON of a dense
+        network, with a description beside it). See `facsim.deploy.export`.
     check : bool, optional
         Run the self-test: the file must give the model's events.
     licence : str, optional
@@ -286,7 +297,7 @@ def export(model: StrPath | Surrogate, output: StrPath, *, check: bool = True, l
     MissingExtra
         If torch or onnx is not installed.
     ExportError
-        If the model cannot be written, or the self-test fails.
+        If the model cannot be written, or not within the profile, or the self-test fails.
 
     Examples
     --------
@@ -299,7 +310,7 @@ def export(model: StrPath | Surrogate, output: StrPath, *, check: bool = True, l
     if not hasattr(surrogate, "generator"):
         msg = f"{model} is an exported file already; give the run folder that it came from"
         raise DataError(msg)
-    return deploy.export(surrogate, output, check=check, licence=licence)
+    return deploy.export(surrogate, output, profile=profile, check=check, licence=licence)
 
 
 def tune(

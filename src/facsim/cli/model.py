@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facsim.cli.options import KeyValue, SampleFile, output, selecting
 from facsim.cli.terminal import progress, say, show
 from facsim.cli.verb import Verb, Verbs
+
+if TYPE_CHECKING:
+    from facsim.deploy.writer import Profile
 
 __all__ = ["export", "fit", "recipes", "sample", "watch"]
 
@@ -157,17 +161,25 @@ def sample(
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--check/--no-check", default=True, show_default=True, help="Compare the file's events with the model's.")
 @click.option("--licence", help="Terms for the file, stored in it.")
-@output("The .onnx file.")
-def export(model: Path, check: bool, licence: str | None, output: Path) -> None:
+@click.option(
+    "--profile",
+    type=click.Choice(["default", "sofie", "lwtnn"]),
+    default="default",
+    show_default=True,
+    help="For whom: ONNX Runtime, ROOT's SOFIE (one event per call), or lwtnn (JSON of a dense network).",
+)
+@output("The .onnx file; with --profile lwtnn the .json file.")
+def export(model: Path, check: bool, licence: str | None, profile: Profile, output: Path) -> None:
     """Write a model as one .onnx file.
 
-    It runs without torch: in Python by `facsim sample`, in C++ with ONNX Runtime.
+    It runs without torch: in Python by `facsim sample`, in C++ with ONNX Runtime, ROOT's SOFIE or lwtnn.
     """
     from facsim import api
 
-    if output.suffix != ".onnx":
-        say(f"{output} does not end with .onnx, by which facsim knows an exported file")
-    path = api.export(model, output, check=check, licence=licence)
+    suffix = ".json" if profile == "lwtnn" else ".onnx"
+    if output.suffix != suffix:
+        say(f"{output} does not end with {suffix}, by which facsim and others know such a file")
+    path = api.export(model, output, profile=profile, check=check, licence=licence)
     size = path.stat().st_size
     tested = "; it gives the model's events" if check else ""
     show({"output": str(path), "bytes": size, "checked": check}, f"{path}: {size / 1e6:.1f} MB{tested}")
