@@ -61,15 +61,14 @@ def main() -> None:
         settings=LocalSettings(events=60, narrowest=0.02),
         progress=lambda done, total: print(f"{done} of {total} showers", flush=True),
     )
-    low, high = found.interval()
     rows = []
     for i, thickness in enumerate((*SCAN, float(found.estimate[0]))):
         events = simulator.sample([[thickness, chosen.energy]] * chosen.scanned, seed=1000 + chosen.seed + i)
         value, error = measure(resolution, events, chosen.seed)
         rows.append({"absorber": thickness, "resolution": value, "error": error})
         print(f"{thickness:6.3f} mm: {100 * value:5.2f} ± {100 * error:.2f} %", flush=True)
-    print(f"best absorber {found.estimate[0]:.2f} mm ({low[0]:.2f} to {high[0]:.2f}) with {found.calls} showers")
-    record = {"estimate": found.values(), "low": low.tolist(), "high": high.tolist(), "calls": found.calls}
+    print(f"best absorber {found.estimate[0]:.2f} mm with {found.calls} showers")
+    record = {"estimate": found.values(), "calls": found.calls}
     seconds = time.perf_counter() - begun
     write_json(chosen.output, {**record, "details": found.details, "scan": rows, "seconds": seconds})
 

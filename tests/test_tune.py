@@ -1,6 +1,8 @@
 """The verb tune and its command: folder, page, calls kept, and what is refused."""
 
 import json
+import logging
+import re
 import sys
 
 import numpy as np
@@ -10,7 +12,7 @@ from click.testing import CliRunner
 import facsim
 from facsim import Block, Events, Schema
 from facsim.cli.app import cli
-from facsim.errors import DataError, RecipeError, SchemaMismatch
+from facsim.errors import DataError, RangeError, RecipeError, SchemaMismatch
 from facsim.simulators.parametric import FunctionSimulator, Parameter, Space
 from facsim.tuning import METHODS, Tuned, settings_of, tune
 
@@ -82,6 +84,101 @@ def test_data_that_no_parameters_give_are_flagged_first(run, tmp_path):
     assert 0 < page.index(words) < page.index("<h2>Parameters</h2>")
     assert run[2].details["misspecified"]["pvalue"] > 0.01
     assert words not in good
+
+
+@pytest.fixture(scope="module")
+def impossible(tmp_path_factory):
+    """A best fit to data that cannot be made: the simulator gives both columns one mean; these have -1 and 1."""
+    folder = tmp_path_factory.mktemp("impossible")
+
+    def gauss(theta, rng):
+        x = theta[:, :1] + theta[:, 1:] * rng.standard_normal((len(theta), 2))
+        return np.where(theta[:, 1:] > 1.3, np.nan, x)
+
+    made = FunctionSimulator(gauss, SPACE, [Block("x", (2,))], name="gauss", batch=True)
+    data = Events(np.random.default_rng(0).normal([-1, 1], 0.3, (60, 2)), np.empty((60, 0)), Schema(made.features))
+    with pytest.MonkeyPatch.context() as patch:
+        said, log = [], logging.getLogger("facsim.tuning.verb")
+        patch.setattr(log, "warning", lambda *words: said.append(words[0] % words[1:]))
+        found = tune(made, data, output=folder / "run", method="best-fit", calls=2500, apply=folder / "tuned.yaml")
+    return folder, found, said
+
+
+def test_every_method_is_asked_whether_the_simulator_can_make_the_data(impossible):
+    folder, found, said = impossible
+    page = (folder / "run" / "report.html").read_text(encoding="utf-8")
+    assert found.method == "best-fit"
+    assert found.verdict["level"] == "alarm"
+    assert "do not look like the data" in found.verdict["headline"]
+    assert '<div class="verdict alarm">' in page
+    test = found.details["pushforward"]
+    assert test["sliced_wasserstein"] > 3 * test["sliced_wasserstein_null"]
+    assert f"'{folder / 'tuned.yaml'}' is written, but should not be used" in said[-1]
+
+
+def test_the_verdict_goes_with_the_result(impossible):
+    folder, found, _ = impossible
+    assert json.loads((folder / "run" / "tuned.json").read_text())["verdict"] == found.verdict
+    assert Tuned.load(folder / "run").verdict == found.verdict
+    assert "level: alarm" in (folder / "tuned.yaml").read_text()
+
+
+def test_the_page_names_where_calls_failed(impossible):
+    folder, found, _ = impossible
+    page = (folder / "run" / "report.html").read_text(encoding="utf-8")
+    assert found.failed > 0
+    assert re.search(r"calls of the simulator failed, at mean \S+ to \S+, width 1\.[34]\S* to ", page)
+    assert found.details["failed_region"] in page
+
+
+def test_a_best_point_is_simulated_where_it_is(tmp_path, monkeypatch):
+    """Whatever the samples of the method are."""
+    point, samples = np.array([-0.5, 0.8]), np.array([[1.5, 1.9]])
+    found = Tuned("best-fit", "point", SPACE, samples, point, calls=0)
+    monkeypatch.setattr("facsim.tuning.local.tune_local", lambda *_, **__: found)
+    asked = []
+    judge = facsim.tuning.verb.judged
+
+    def seen(simulator, found, data, simulations, **given):
+        asked.append(simulations["tuned"])
+        return judge(simulator, found, data, simulations, **given)
+
+    monkeypatch.setattr("facsim.tuning.verb.judged", seen)
+    data = simulator().sample(np.tile(point, (15, 1)), seed=3)
+    tune(simulator(), data, output=tmp_path, method="best-fit", calls=500)
+    assert asked[0].conditions == pytest.approx(np.tile(point, (len(asked[0]), 1)))
+
+
+def test_only_the_given_truth_is_known(tmp_path, monkeypatch):
+    found = Tuned("best-fit", "point", SPACE, [[-0.5, 0.8]], [-0.5, 0.8], calls=0)
+    monkeypatch.setattr("facsim.tuning.local.tune_local", lambda *_, **__: found)
+    data = simulator().sample(np.tile([-0.5, 0.8], (15, 1)), seed=3)
+    tune(simulator(), data, output=tmp_path, method="best-fit", calls=500, truth={"mean": -0.5})
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    cells = {name: re.findall(r"<td[^>]*>(.*?)</td>", re.search(f">{name}.*?</tr>", page)[0]) for name in SPACE.names}
+    assert cells["mean"][4] == "−0.500"
+    assert cells["width"][4] == "–"  # and not its default
+    with pytest.raises(DataError, match="width"):
+        tune(simulator(), data, output=tmp_path, method="best-fit", calls=500, truth={"widht": 1.0})
+    with pytest.raises(RangeError, match="mean"):
+        tune(simulator(), data, output=tmp_path, method="best-fit", calls=500, truth={"mean": -5.0})
+
+
+def test_the_command_says_the_verdict(tmp_path, monkeypatch):
+    verdict = {"headline": "The errors cannot be trusted", "level": "alarm"}
+    moons = facsim.simulators.parametric.parametric("two-moons")
+    facsim.write(tmp_path / "data.h5", moons.sample(moons.space.draw(5, seed=0), seed=1))
+    words = ["tune", "two-moons", "--data", str(tmp_path / "data.h5"), "-o", str(tmp_path / "run")]
+    for kind, low in (("population", pytest.approx(0.16)), ("point", None)):
+        samples = np.tile(np.linspace(0, 1, 101)[:, None], len(moons.space))
+        found = Tuned("population", kind, moons.space, samples, samples[50], 9, verdict=verdict)
+        monkeypatch.setattr("facsim.api.tune", lambda *_, found=found, **__: found)
+        plain = json.loads(CliRunner().invoke(cli, [*words, "--json"]).stdout)
+        assert plain["verdict"] == verdict
+        assert plain["method"] == "population"
+        assert plain["low"] == dict.fromkeys(moons.space.names, low)
+        assert set(plain["high"]) == set(moons.space.names)
+    assert CliRunner().invoke(cli, words).stdout.startswith("The errors cannot be trusted (alarm)\n")
 
 
 def test_the_same_command_makes_no_call_twice(run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,14 @@ def tune(
         given |= {"calls_progress": phase("simulating", "calls"), "progress": phase("tuning", "steps")}
         found = api.tune(chosen, data, output=output, settings=dict(settings), truth=values, **given)
     page = output / "report.html"
-    lines = [*found.lines(), f"{found.calls:,} calls of the simulator, {found.failed:,} failed; the page is {page}"]
-    low, high = found.interval()
-    plain = {"values": found.values(), "low": low.tolist(), "high": high.tolist(), "kind": found.kind}
+    spent = f"{found.calls:,} calls of the simulator, {found.failed:,} failed; the page is {page}"
+    lines = [f"{found.verdict['headline']} ({found.verdict['level']})", *found.lines(), spent]
+    low, high = (
+        {p.name: float(v) if math.isfinite(v) else None for p, v in zip(found.space, ends, strict=True)}
+        for ends in found.interval()  # a point has none
+    )
+    plain = {"verdict": dict(found.verdict), "method": found.method, "kind": found.kind, "values": found.values()}
+    plain |= {"low": low, "high": high}
     show({"output": str(output), "calls": found.calls, "failed": found.failed, **plain}, "\n".join(lines))
 
 

@@ -18,11 +18,12 @@ from pydantic import BaseModel, ValidationError
 import facsim.io
 from facsim.errors import DataError, RecipeError, nearest
 from facsim.events import Events
-from facsim.report.tuning import Calibration, Closeness, Pushforward, Seeds, TuningPage, write_page
-from facsim.simulators.parametric import ParametricSimulator, parametric
+from facsim.report.tuning import write_page
+from facsim.simulators.parametric import ParametricSimulator, Space, parametric
 from facsim.simulators.parametric.base import TooFewCalls
 from facsim.simulators.parametric.cache import Cached
 from facsim.tuning.calls import Account, Watch, observed
+from facsim.tuning.page import judged
 from facsim.tuning.result import Tuned, require_suffix
 
 __all__ = ["CALLS_FOLDER", "METHODS", "PAGE_FILE", "settings_of", "tune"]
@@ -85,7 +86,7 @@ def tune(
     settings : mapping or settings of the method, optional
         See `settings_of`.
     truth : mapping, optional
-        True parameters by name, where they are known: they are marked on the page.
+        True parameters by name, those that are known: they are marked on the page.
     apply : path, optional
         File to which the parameters are written in the simulator's own terms; see `Tuned.apply`.
     retry : bool, optional
@@ -119,7 +120,7 @@ def tune(
     made = parametric(simulator) if isinstance(simulator, str) else simulator
     if apply is not None:
         require_suffix(apply, made)
-    known = None if truth is None else made.space.point(truth)
+    known = None if truth is None else _known(made.space, truth)
     events, name = (data, "the data") if isinstance(data, Events) else (facsim.io.read(data), os.fspath(data))
     events = observed(made, events.check(name), least=1)
     folder = Path(output)
@@ -133,15 +134,22 @@ def tune(
         raise _in_all(error, len(events), calls, kept.trials) from error
 
     account = Account(kept, for_page, seed + 1)
+    points = found.estimate[None] if found.kind == "point" else found.samples
     simulations = {
         "default": account.call(*_rows(made, made.space.default[None], events, shown, seed)),
-        "tuned": account.call(*_rows(made, found.samples, events, shown, seed)),
+        "tuned": account.call(*_rows(made, points, events, shown, seed)),
     }
     found = replace(found, calls=found.calls + account.spent + kept.trials, failed=found.failed + account.failed)
+    region = kept.everything().region() if found.failed else ""
+    found = replace(found, method=method)
+    found, page = judged(made, found, events, simulations, truth=known, region=region, seed=seed)
     found.save(folder)
-    write_page(_page(made, found, events, simulations, known), folder / PAGE_FILE)
+    write_page(page, folder / PAGE_FILE)
     if apply is not None:
         found.apply(apply, simulator=made)
+    if found.verdict["level"] == "alarm":
+        written = "" if apply is None else f"; '{os.fspath(apply)}' is written, but should not be used"
+        log.warning("%s: %s%s", made.name, found.verdict["headline"], written)
     return found
 
 
@@ -191,6 +199,12 @@ def _in_all(error: TooFewCalls, events: int, calls: int, trials: int) -> TooFewC
     return TooFewCalls(calls, least, error.method, f", the page's {2 * _shown(events, least):,} included")
 
 
+def _known(space: Space, truth: Mapping[str, float]) -> Array:
+    """Checked true point (p,), NaN where nothing is known; the rule of validity asks for all parameters."""
+    given = [name in truth for name in space.names]
+    return np.where(given, (space if all(given) else Space(space.parameters)).point(truth), np.nan)
+
+
 def _method(method: str, settings: BaseModel | Mapping[str, Any] | None) -> tuple[Callable[..., Tuned], BaseModel]:
     chosen = settings if isinstance(settings, BaseModel) else settings_of(method, settings)
     if method not in METHODS:
@@ -214,34 +228,3 @@ def _rows(
         raise DataError(msg)
     theta = valid[rng.integers(len(valid), size=n)]
     return theta, data.conditions[rng.integers(len(data), size=n)] if simulator.given else None
-
-
-def _page(
-    simulator: ParametricSimulator, found: Tuned, data: Events, simulations: dict[str, Events], truth: Array | None
-) -> TuningPage:
-    details = dict(found.details)
-    calibration, closeness = details.pop("calibration", None), details.pop("misspecified", None)
-    seeds = details.pop("seeds", None)
-    test = {k: details.get("pushforward", {}).get(k) for k in ("auc", "auc_error", "auc_floor")}
-    failures = f"{found.failed:,} of {found.calls:,} calls of the simulator failed; they were left out, see the log"
-    return TuningPage(
-        title=simulator.name,
-        method=found.method,
-        label=found.label or found.method,
-        kind=found.kind,
-        space=found.space,
-        samples=found.samples,
-        estimate=found.estimate,
-        calls=found.calls,
-        failed=found.failed,
-        seconds=found.seconds,
-        data=data,
-        simulations=simulations,
-        calibration=None if calibration is None else Calibration(**calibration),
-        closeness=None if closeness is None else Closeness(**closeness),
-        pushforward=None if None in test.values() else Pushforward(**test),
-        seeds=None if seeds is None else Seeds(**seeds),
-        truth=truth,
-        failures=failures if found.failed else "",
-        details=details,
-    )

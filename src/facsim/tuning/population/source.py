@@ -222,7 +222,7 @@ def tune_source(
         events = simulated(points[: plan.test])  # no point twice: a classifier would know its events again
         details["pushforward"] = pushforward(data, bare(events, data.schema), view=copy.view.array, seed=seed)
     return Tuned(
-        method="source",
+        method="population",
         kind="population",
         space=space,
         samples=points,
