@@ -69,7 +69,7 @@ def fit(
     data : path, Selection or Events
         A file may be larger than memory; `facsim.io.select` says what to take of it.
     recipe : str or Path, optional
-        Name of a preset (``facsim recipes`` lists them) or a YAML file.
+        Name of a preset (``facsim recipes`` lists them), a YAML file, or an option string of TMVA's MethodGAN.
     output : path
         Run folder; holds the best checkpoint by validation, the resumable state and the logs.
     overrides : mapping, optional

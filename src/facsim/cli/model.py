@@ -65,8 +65,9 @@ def show_recipe(name: str) -> None:
 def fit(recipe: str, data: Path, overrides: tuple[tuple[str, str], ...], resume: bool, output: Path) -> None:
     """Fit a model to events.
 
-    RECIPE is a name that `facsim recipes` lists, or a YAML file. Ctrl-C stops after the step; with --resume the run
-    goes on as if it had not been stopped. For several processes: torchrun --nproc-per-node 2 -m facsim fit ...
+    RECIPE is a name that `facsim recipes` lists, a YAML file, or an option string of TMVA's MethodGAN. Ctrl-C stops
+    after the step; with --resume the run goes on as if it had not been stopped. For several processes: torchrun
+    --nproc-per-node 2 -m facsim fit ...
     """
     from facsim import api
 

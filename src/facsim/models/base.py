@@ -123,6 +123,32 @@ class Surrogate(nn.Module, ShardSampler):
         randomness comes from `draw`.
         """
 
+    def begin_phase(self, phase: Any) -> None:
+        """Take what a phase of the training changes in a model; by default nothing can be changed.
+
+        Parameters
+        ----------
+        phase : Phase or None
+            See `facsim.training.phases`; None for a training without phases.
+
+        Raises
+        ------
+        RecipeError
+            If it asks for what the family does not have.
+        """
+        if phase is not None and (phase.generated or any(p.dropout for p in phase.players.values())):
+            msg = f"'{self.name}' takes neither 'generated' nor 'dropout' in training.phases: leave them out"
+            raise RecipeError(msg)
+
+    @property
+    def loss_shares(self) -> dict[str, float]:
+        """Factors that make a mean per event of a player's logged loss, where it is a sum of several such means."""
+        return {}
+
+    def errors(self, batch: Batch, step: int, draw: Draw) -> dict[str, float]:  # noqa: ARG002
+        """Loss per event of every player, on events that it does not learn from; by default nobody has one."""
+        return {}
+
     # What it inherits ------------------------------------------------------------------------------------------
 
     @property

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from facsim.errors import OptionStringError
-from facsim.nets.layout_layers import Function, Planes, Repeat, initialize
+from facsim.nets.layout_layers import Drop, Function, Planes, Repeat, initialize
 from facsim.nets.local import LocallyConnected2d
 from facsim.nets.recurrent import Cell, RecurrentLayer
 from facsim.tmva.filters import Conv, Deconv, Filter, Local
@@ -35,6 +35,12 @@ class LayoutNetwork(nn.Sequential):
     def __init__(self, layers: Sequence[nn.Module], inputs: Shape, outputs: Shape) -> None:
         super().__init__(*layers)
         self.inputs, self.outputs = inputs, outputs
+
+    def drop(self, probabilities: Sequence[float]) -> None:
+        """Give layer i the probability i (0 beyond the last) to drop an input in training, where it has dropout."""
+        for module in self:
+            if isinstance(module, Drop):
+                module.p = probabilities[module.layer] if module.layer < len(probabilities) else 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows (n, numbers) of events x (n, ...) of any shape with as many numbers as `inputs`."""
@@ -104,7 +110,7 @@ def network_of(
             modules.append(nn.Flatten() if wanted else Planes(*before))
             row = wanted
         if i < len(dropout) and dropout[i] and isinstance(layer, (Dense, Filter)):
-            modules.append(nn.Dropout(dropout[i]))
+            modules.append(Drop(dropout[i], i))
         modules += _modules(layer, before, after, initialization)
         shape = after
     if not row:

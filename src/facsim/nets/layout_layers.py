@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from facsim.errors import RecipeError, nearest
 
-__all__ = ["INITIALIZATIONS", "Function", "Planes", "Repeat", "initialize"]
+__all__ = ["INITIALIZATIONS", "Drop", "Function", "Planes", "Repeat", "initialize"]
+
+
+class Drop(nn.Dropout):
+    """Dropout of what enters layer `layer`."""
+
+    def __init__(self, p: float, layer: int) -> None:
+        super().__init__(p)
+        self.layer = layer
 
 
 class Function(nn.Module):

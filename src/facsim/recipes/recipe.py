@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from facsim.errors import RecipeError, nearest
+from facsim.recipes.option_string import NAME, is_option_string, recipe_of
 
 if TYPE_CHECKING:
     from facsim.models import ModelConfig
@@ -184,8 +185,8 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
     Parameters
     ----------
     recipe : str or path
-        Name of a preset (`names`) or path of a ``.yaml`` file. Its key ``base`` names another one, of either sort,
-        whose values it changes; a file is looked for beside it.
+        Name of a preset (`names`), an option string of TMVA's MethodGAN, or path of a ``.yaml`` file. A file's key
+        ``base`` names another recipe, whose values it changes; one that is a file is looked for beside it.
     overrides : mapping, optional
         Dotted keys to values: ``{"training.steps": 2000}``. Values may be text as on a command line.
 
@@ -203,9 +204,13 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
     from facsim.models import family
     from facsim.training import TrainingSettings
 
-    path = Path(recipe)
-    origin, name = _origin(recipe), path.stem if path.suffix in SUFFIXES else str(recipe)
-    values, lines = _read(recipe)
+    if is_option_string(str(recipe)):
+        origin, name = "the option string", NAME
+        values = recipe_of(str(recipe), names(), lambda preset: _read(preset)[0])
+        lines: dict[str, int] = {}
+    else:
+        origin, name = _origin(recipe), Path(recipe).stem if Path(recipe).suffix in SUFFIXES else str(recipe)
+        values, lines = _read(recipe)
     for key, value in (overrides or {}).items():
         _set(values, key, _value(key, value) if isinstance(value, str) else value)
     for group in ("model", "training"):

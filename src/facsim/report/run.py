@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.errors import CheckpointError, SchemaMismatch
+from facsim.report.history import HISTORY_FILE, read_history
 from facsim.schema import Schema
 
 __all__ = ["LOG_FILE", "RUN_FILE", "SNAPSHOTS_FILE", "WATCH_FILE", "Film", "Run", "read_run", "read_watch"]
@@ -58,6 +59,8 @@ class Run:
     rows : list of dict
         Of ``watch.jsonl``.
     film : Film or None
+    history : dict of str to array
+        Columns of ``history.csv``.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Run:
     log: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     film: Film | None = None
+    history: dict[str, Array] = field(default_factory=dict)
 
     @property
     def step(self) -> int:
@@ -100,7 +104,8 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
         msg = f"{folder}: no readable {RUN_FILE} here ({error}). Give the folder that facsim fit -o made"
         raise CheckpointError(msg) from error
     name = folder.resolve().name
-    return Run(name, record, _read_log(folder / LOG_FILE), read_watch(folder / WATCH_FILE), _read_film(folder))
+    log, rows = _read_log(folder / LOG_FILE), read_watch(folder / WATCH_FILE)
+    return Run(name, record, log, rows, _read_film(folder), read_history(folder / HISTORY_FILE))
 
 
 def read_watch(path: Path) -> list[dict[str, Any]]:

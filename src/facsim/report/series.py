@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from facsim.report.chart import Chart
 from facsim.report.drawing import Drawing, markup
+from facsim.report.history import errors_of
 from facsim.report.labels import number
 from facsim.report.run import Run
 from facsim.report.scale import Scale
@@ -58,7 +59,9 @@ def drawings(run: Run) -> dict[str, list[Drawing]]:
         "Energy response": 1.0,
     }
     levels |= {"How well the critic tells them": 0.5, "Copies of training events": 0.0}
-    out: dict[str, list[Drawing]] = {"training": _training(run, best)}
+    out: dict[str, list[Drawing]] = {"training": _training(run, best), "history": []}
+    for title, errors in errors_of(run.history).items():
+        out["history"].append(Drawing(title, markup(draw_series(errors, title, best=best))))
     for section, figures in watched.items():
         out[section] = []
         for title, names in figures:

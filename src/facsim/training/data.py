@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -131,6 +132,7 @@ class TrainingData:
         self.width, self.given = model.transform.width, model.schema.condition_width
         self.batch, self.group = batch, group
         self.images = torch.from_numpy(np.stack([model.transform.mirror(i) for i in images]))
+        self.first = 0
         self._epoch: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
         total = 0.0
         for start in range(0, len(rows), PIECE * group):
@@ -145,10 +147,17 @@ class TrainingData:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def since(self, step: int, batch: int) -> TrainingData:
+        """The same events from step `step` on, in batches of another size, beginning with a new epoch."""
+        other = copy.copy(self)
+        other.first, other.batch, other._epoch = step, batch, (-1, np.empty(0, np.int64))
+        return other
+
     def __getitem__(self, step: int) -> Batch:
         """Batch of a step, or this process's part of it."""
         together = self.batch * self.world
-        rows = self._order(np.arange(step * together, (step + 1) * together))
+        since = step - self.first
+        rows = self._order(np.arange(since * together, (since + 1) * together))
         own = slice(self.rank * self.batch, (self.rank + 1) * self.batch)
         values = torch.from_numpy(self.rows.take(rows[own]))
         low, high, given, weights = torch.split(values, [self.width, self.width, self.given, 1], dim=1)
@@ -168,7 +177,8 @@ class TrainingData:
         out = np.empty(len(places), np.int64)
         for epoch in np.unique(epochs):
             if self._epoch[0] != epoch:
-                shuffled = np.random.default_rng([self.seed, int(epoch), 0]).permutation(len(self.rows) // self.group)
+                rng = np.random.default_rng([self.seed, self.first + int(epoch), 0])  # phases have other orders
+                shuffled = rng.permutation(len(self.rows) // self.group)
                 self._epoch = (int(epoch), members(shuffled, self.group))
             out[epochs == epoch] = self._epoch[1][within[epochs == epoch]]
         return out

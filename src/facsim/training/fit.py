@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,17 @@ from facsim.detectors.mirrors import mirror_images, symmetric
 from facsim.errors import CheckpointError, DataError, RangeWarning
 from facsim.events import Events, concatenate
 from facsim.files import write_json
-from facsim.models import ModelConfig, Surrogate, family, load
+from facsim.models import Batch, ModelConfig, Surrogate, family, load
 from facsim.models.base import MODEL_FILE
+from facsim.report.history import HISTORY_FILE, draw_history
 from facsim.report.run import RUN_FILE
 from facsim.report.runpage import watch as page
 from facsim.training.data import TrainingData, encode, members, require_groups
+from facsim.training.history import History
 from facsim.training.loop import optimisers_of, train
+from facsim.training.phases import stages
 from facsim.training.processes import Processes, joined
+from facsim.training.samples import leave_samples
 from facsim.training.settings import TrainingSettings
 from facsim.training.state import STATE_FILE, TrainingState
 from facsim.training.sweights import class_probabilities
@@ -39,6 +44,7 @@ __all__ = ["fit_model"]
 log = logging.getLogger(__name__)
 
 PIECE = 2048  # events read and encoded at once
+HISTORY_FIGURE = "history.svg"
 
 
 def fit_model(
@@ -64,7 +70,8 @@ def fit_model(
         Hyper-parameters and training settings.
     folder : Path
         Run folder: gets ``model.safetensors``, ``state.safetensors``, ``run.json``, ``log.csv``, ``tensorboard/``, what
-        was watched (``watch.jsonl``, ``snapshots.npz``) and ``page.html``, which shows it all.
+        was watched (``watch.jsonl``, ``snapshots.npz``) and ``page.html``, which shows it all; ``history.csv``
+        and ``history.svg`` where phases have tests, ``samples.root`` and ``samples.png`` where they are wanted.
     resume : bool
         Go on from the folder's state. Settings and data must be the same, but for ``steps`` of a finished run.
     recipe : dict, optional
@@ -81,62 +88,83 @@ def fit_model(
     source = _Source(data)
     if settings.negative_weights == "regress":
         source.regress_weights(settings.seed)
-    record = {
-        "facsim_version": facsim.__version__,
-        "family": family_name,
-        "recipe": recipe or {},
-        "config": config.model_dump(),
-        "training": settings.model_dump(),
-        "data": source.record,
-    }
-    with joined() as processes, _threads(settings.threads), _claimed(folder, record, processes, resume=resume):
-        processes.wait()
-        training, held_out = source.split(settings.validation_fraction, settings.seed, settings.group)
-        first = source.take(training[: settings.fit_events])
-        images = _images(first, settings.mirror)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)
-            model = family(family_name)(source.schema, config)
-        # As many mirror images of as many events as the budget allows, so that both are represented equally.
-        some = first[: max(1, settings.fit_events // len(images))]
-        model.prepare(concatenate([_mirrored(some, image) for image in images]))
-        model.provenance = record | {"events": len(training), "images": len(images), "origin": source.origin}
-        if source.form:  # so that generated events can be written like these
-            model.provenance["form"] = source.form
-        if "particle" in source.origin:
-            model.provenance["particle"] = source.origin["particle"]
-        pieces = _noting_range(model, source.pieces(training))
-        rows = encode(model, pieces, len(training), settings.memory, folder)
-        _round_range(model, len(training))
-        model.to(torch_device)
-        state = TrainingState(model, optimisers_of(model, settings))
-        if resume and (folder / STATE_FILE).is_file():
-            state.load(folder)
-        batches = TrainingData(
-            rows,
-            model,
-            images,
-            settings.batch,
-            settings.seed,
-            rank=processes.rank,
-            world=processes.world,
-            device=torch_device,
-            group=settings.group,
-        )
-        held = source.take(held_out[: settings.validation_events])
-        validation = Validation(held, settings.seed)
-        watch = None
-        if processes.first:
-            watch = Watch(held, first, folder, settings.seed, step=state.step, stop_after=settings.stop_on_collapse)
-        try:
-            with warnings.catch_warnings():  # held-out conditions beyond those trained on are nobody's mistake
-                warnings.simplefilter("ignore", RangeWarning)
-                train(state, batches, validation, settings, folder, processes=processes, watch=watch, progress=progress)
-        finally:  # a training that was stopped has a page, too: there it says why
+    training, held_out = source.split(settings.validation_fraction, settings.seed, settings.group)
+    with joined() as processes, _threads(settings.threads):
+        total = sum(stage.steps for stage in stages(settings, len(training), processes.world))
+        settings = settings.model_copy(update={"steps": min(settings.steps, total)})
+        record = {
+            "facsim_version": facsim.__version__,
+            "family": family_name,
+            "recipe": recipe or {},
+            "config": config.model_dump(),
+            "training": settings.model_dump(),
+            "data": source.record,
+        }
+        with _claimed(folder, record, processes, resume=resume):
+            processes.wait()
+            first = source.take(training[: settings.fit_events])
+            images = _images(first, settings.mirror)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(settings.seed)
+                model = family(family_name)(source.schema, config)
+            # As many mirror images of as many events as the budget allows, so that both are represented equally.
+            some = first[: max(1, settings.fit_events // len(images))]
+            model.prepare(concatenate([_mirrored(some, image) for image in images]))
+            model.provenance = record | {"events": len(training), "images": len(images), "origin": source.origin}
+            if source.form:  # so that generated events can be written like these
+                model.provenance["form"] = source.form
+            if "particle" in source.origin:
+                model.provenance["particle"] = source.origin["particle"]
+            pieces = _noting_range(model, source.pieces(training))
+            rows = encode(model, pieces, len(training), settings.memory, folder)
+            _round_range(model, len(training))
+            model.to(torch_device)
+            state = TrainingState(model, optimisers_of(model, settings))
+            if resume and (folder / STATE_FILE).is_file():
+                state.load(folder, partial(optimisers_of, model, settings))
+            batches = TrainingData(
+                rows,
+                model,
+                images,
+                settings.batch,
+                settings.seed,
+                rank=processes.rank,
+                world=processes.world,
+                device=torch_device,
+                group=settings.group,
+            )
+            held = source.take(held_out[: settings.validation_events])
+            validation = Validation(held, settings.seed)
+            watch = None
             if processes.first:
-                page(folder)
-        processes.wait()
-        return load(folder)
+                watch = Watch(held, first, folder, settings.seed, step=state.step, stop_after=settings.stop_on_collapse)
+            history = None
+            if processes.first and any(phase.test_every for phase in settings.phases):
+                tested = _batch(model, held, torch_device)
+                history = History(folder, model, tested, settings.seed, list(model.players()), state.step)
+            try:
+                with warnings.catch_warnings():  # held-out conditions beyond those trained on are nobody's mistake
+                    warnings.simplefilter("ignore", RangeWarning)
+                    train(
+                        state,
+                        batches,
+                        validation,
+                        settings,
+                        folder,
+                        processes=processes,
+                        watch=watch,
+                        history=history,
+                        progress=progress,
+                    )
+                if processes.first and settings.samples:
+                    leave_samples(load(folder), held, settings.samples, folder, settings.seed)
+            finally:  # a training that was stopped has a page, too: there it says why
+                if processes.first:
+                    page(folder)
+                    if history is not None:
+                        draw_history(folder / HISTORY_FILE, folder / HISTORY_FIGURE)
+            processes.wait()
+            return load(folder)
 
 
 class _Source:
@@ -244,6 +272,15 @@ def _claim(folder: Path, record: dict[str, Any], *, resume: bool) -> None:
                 keys = [f"{group}.{k}" for k in new[group] if known.get(group, {}).get(k) != new[group][k]]
             msg = f"{folder}: cannot resume, since {', '.join(keys)} differ from the run there. Give another folder"
             raise CheckpointError(msg)
+
+
+def _batch(model: Surrogate, events: Events, device: torch.device) -> Batch:
+    """Events as a training step takes them, all at once."""
+    given = torch.from_numpy(events.conditions)
+    with torch.no_grad():
+        code = model.transform.encode(torch.from_numpy(events.features).to(device), given.to(device))
+    weights = np.ones(len(events)) if events.weights is None else events.weights / events.weights.mean()
+    return Batch(code, given.to(device), torch.from_numpy(weights.astype(np.float32)).to(device))
 
 
 def _images(events: Events, mirror: str) -> NDArray[np.int64]:

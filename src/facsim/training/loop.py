@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from facsim.errors import RecipeError, TrainingError
 from facsim.models import Draw, Surrogate
 from facsim.training.data import TrainingData
+from facsim.training.history import History
 from facsim.training.logs import Log
+from facsim.training.phases import stages
 from facsim.training.processes import Processes
 from facsim.training.settings import TrainingSettings
 from facsim.training.state import TrainingState
@@ -30,13 +32,17 @@ log = logging.getLogger(__name__)
 NORM_EVERY = 10  # steps between two looks at a gradient that nobody clips: the norm costs 3 % of a small network's step
 
 
-def optimisers_of(model: Surrogate, settings: TrainingSettings) -> dict[str, torch.optim.Optimizer]:
-    """One optimiser per player; a player without parameters has none."""
+def optimisers_of(model: Surrogate, settings: TrainingSettings, phase: int = 0) -> dict[str, torch.optim.Optimizer]:
+    """One optimiser per player, in a phase of the training; a player without parameters has none."""
     wanted = {player: parameters for player, parameters in model.players().items() if parameters}
-    unknown = settings.rates.keys() - wanted.keys()
-    if unknown:
-        msg = f"training.rates names {sorted(unknown)}; the players of '{model.name}' are {sorted(wanted)}"
-        raise RecipeError(msg)
+    named = {"rates": settings.rates} | {f"phases.{i}.players": p.players for i, p in enumerate(settings.phases)}
+    for key, players in named.items():
+        if unknown := players.keys() - wanted.keys():
+            msg = f"training.{key} names {sorted(unknown)}; the players of '{model.name}' are {sorted(wanted)}"
+            raise RecipeError(msg)
+    if settings.phases:
+        chosen = settings.phases[phase]
+        return {player: chosen.player(player).optimiser_of(parameters) for player, parameters in wanted.items()}
     return {player: _optimiser(parameters, settings) for player, parameters in wanted.items()}
 
 
@@ -58,9 +64,13 @@ def train(
     *,
     processes: Processes,
     watch: Watch | None = None,
+    history: History | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Train from ``state.step`` to ``settings.steps``; the best checkpoint by validation is left in `folder`.
+
+    A phase ends after its steps, or when validations have not improved for its patience; the next one goes on with the
+    best weights so far, and with fresh optimisers.
 
     Everything random depends on (seed, step), so a training that was stopped and resumed from its state gives the
     same numbers as one that was not, bit for bit on the same machine.
@@ -75,41 +85,57 @@ def train(
     """
     model = state.model.train()
     players = model.players()
+    plan = stages(settings, len(data), processes.world)
+    stage, batches = plan[state.phase], data.since(state.begun, plan[state.phase].batch)
+    model.begin_phase(stage.phase)
     with Log(folder, state.step, enabled=processes.first) as logs:
         with _stop_request() as stop, torch.random.fork_rng(devices=[]):
-            while state.step < settings.steps and not stop:
-                rate = learning_rate(state.step, settings)
-                batch = data[state.step]
+            while not (state.done or state.step >= settings.steps or stop):
+                rates = stage.rates(players, learning_rate(state.step, settings), settings.rates)
+                batch = batches[state.step]
                 draw = Draw(settings.seed, state.step, rank=processes.rank, world=processes.world, device=data.device)
                 _seed_layers(draw.number(0), data.device)
                 for player, loss, figures in model.turns(batch, state.step, draw):
                     optimiser, parameters = state.optimisers[player], players[player]
-                    optimiser.param_groups[0]["lr"] = rate * settings.rates.get(player, 1.0)
+                    optimiser.param_groups[0]["lr"] = rates[player]
                     gradients = list(torch.autograd.grad(loss, parameters, materialize_grads=True))
                     processes.average(gradients)
+                    stage.regularise(player, parameters, gradients)
                     for parameter, gradient in zip(parameters, gradients, strict=True):
                         parameter.grad = gradient
                     look = settings.clip is not None or state.step % NORM_EVERY == 0
                     norm = _clip(gradients, settings.clip) if look else None
                     if not math.isfinite(loss.item() if norm is None else norm):
-                        raise TrainingError(_diagnosis(player, state, rate, figures, folder))
+                        raise TrainingError(_diagnosis(player, state, rates[player], figures, folder))
                     optimiser.step()
                     logs.note(player, figures, norm)
+                    if history:
+                        history.note(player, figures)
                 state.step += 1
                 state.update_average(settings.ema)
 
-                done = state.step == settings.steps
-                validated = done or state.step % settings.validate_every == 0
+                last = state.phase == len(plan) - 1
+                over = state.step - state.begun >= stage.steps
+                validated = over or state.step == settings.steps or state.step % settings.validate_every == 0
                 if validated:
                     _validate(state, validation, watch, logs, folder, processes)
+                    over = over or state.step - state.improved >= stage.patience
+                done = state.done = state.step == settings.steps or (over and last)
                 if validated or state.step % 100 == 0:
-                    logs.write(state.step, rate)
+                    logs.write(state.step, max(rates.values()))
+                if history and (over or done or history.due(state, stage)):
+                    history.write(state, stage)
                 if watch and watch.stop:
                     state.save(folder)
                     what, _, cures = watch.stop.partition("\n")
                     msg = f"step {state.step}: {what}; {_kept(state, folder)}\n{cures}"
                     raise TrainingError(msg)
-                if processes.first and (done or state.step % settings.checkpoint_every == 0):
+                if over and not done:
+                    state.begin(state.phase + 1, optimisers_of(model, settings, state.phase + 1), folder)
+                    stage, batches = plan[state.phase], data.since(state.step, plan[state.phase].batch)
+                    model.begin_phase(stage.phase)
+                    log.info("step %d: phase %d of %d begins", state.step, state.phase + 1, len(plan))
+                if processes.first and (done or over or state.step % settings.checkpoint_every == 0):
                     state.save(folder)
                 if progress:
                     progress(state.step, settings.steps)
@@ -176,13 +202,13 @@ def _validate(
         with state.averaged() as model:
             figures = validation(model)
             if figures["distance"] < state.best:
-                state.best = figures["distance"]
+                state.best, state.improved = figures["distance"], state.step
                 model.provenance |= {"step": state.step, "validation": figures}
                 model.save(folder)
             watched = watch(model, state.step) if watch else {}
         logs.note("validation", {**figures, "best": state.best})
         logs.note("watch", watched)
-    processes.wait()
+    state.best, state.improved = processes.same(state.best), int(processes.same(state.improved))
 
 
 def _diagnosis(player: str, state: TrainingState, rate: float, figures: dict[str, torch.Tensor], folder: Path) -> str:

@@ -37,6 +37,14 @@ class Processes:
             gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
             start += gradient.numel()
 
+    def same(self, number: float) -> float:
+        """A number of the first process, in all of them."""
+        if self.world == 1:
+            return number
+        shared = torch.tensor([number], dtype=torch.float64)
+        dist.broadcast(shared, 0)
+        return float(shared.item())
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self.world > 1:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
+from facsim.training.phases import Phase
+
 __all__ = ["TrainingSettings"]
+
+UNLIMITED = 2**31 - 1
 
 
 class TrainingSettings(BaseModel):
@@ -15,7 +19,7 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     steps: int = Field(30_000, ge=1)
-    """Optimiser steps."""
+    """Optimiser steps; with `phases` the most that all have together, and without a limit by default."""
     batch: int = Field(256, ge=1)
     """Events per step and process."""
     group: int = Field(1, ge=1)
@@ -38,6 +42,9 @@ class TrainingSettings(BaseModel):
     """Largest norm of a player's gradient; null leaves gradients as they are."""
     ema: float = Field(0.9995, ge=0, lt=1)
     """Decay of the moving average of the weights, which is what is validated and kept."""
+    phases: tuple[Phase, ...] = ()
+    """One after the other, instead of `learning_rate`, `final_rate`, `rates`, `warmup`, `optimiser`, `betas` and
+    `weight_decay`; weights are carried over."""
     negative_weights: Literal["error", "regress"] = "error"
     """Where an objective cannot take negative weights: stop, or train with their regression on the event."""
     mirror: Literal["auto", "on", "off"] = "auto"
@@ -56,6 +63,8 @@ class TrainingSettings(BaseModel):
     """Events (with mirror images) that the transform is fitted to at most."""
     memory: int = Field(512, ge=0)
     """Megabytes of encoded events to hold in memory; more are kept in the run folder and read from there."""
+    samples: int = Field(0, ge=0)
+    """Events to draw at the end, and to leave in the run folder as ``samples.root``, images also as ``samples.png``."""
     seed: int = Field(0, ge=0)
     """Of initial weights, order and noise."""
     threads: int = Field(1, ge=1)
@@ -63,9 +72,17 @@ class TrainingSettings(BaseModel):
     device: str = "auto"
     """``cpu``, ``cuda`` or ``auto``."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _phases_end_themselves(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("phases"):
+            return {"steps": UNLIMITED} | values
+        return values
+
     @model_validator(mode="after")
     def _whole_groups(self) -> Self:
-        if self.batch % self.group:
-            msg = f"batch = {self.batch} is not a multiple of group = {self.group}: a batch holds whole groups"
-            raise ValueError(msg)
+        for batch in (self.batch, *(p.batch for p in self.phases if p.batch)):
+            if batch % self.group:
+                msg = f"batch = {batch} is not a multiple of group = {self.group}: a batch holds whole groups"
+                raise ValueError(msg)
         return self

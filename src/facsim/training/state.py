@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from facsim.errors import CheckpointError
 from facsim.files import atomic
 from facsim.models import Surrogate
-from facsim.models.base import restore
+from facsim.models.base import MODEL_FILE, restore
 
 __all__ = ["STATE_FILE", "TrainingState"]
 
 STATE_FILE = "state.safetensors"
+PLACE = ("step", "phase", "begun", "improved", "done")
 
 
 class TrainingState:
@@ -29,14 +30,40 @@ class TrainingState:
         Being trained.
     optimisers : mapping of torch.optim.Optimizer
         One per player.
+
+    Attributes
+    ----------
+    step : int
+        Steps done.
+    best : float
+        Smallest distance of a validation so far.
+    phase, begun : int
+        The phase that the training is in, and the step at which it began.
+    improved : int
+        Step of the last validation in this phase that was the best so far; `begun` before there is one.
+    done : bool
+        Whether the last phase is over.
     """
 
     def __init__(self, model: Surrogate, optimisers: Mapping[str, torch.optim.Optimizer]) -> None:
         self.model, self.optimisers = model, optimisers
         self.parameters = dict(model.named_parameters())
         self.average = {k: v.detach().clone() for k, v in self.parameters.items()}
-        self.step = 0
+        self.step = self.phase = self.begun = self.improved = 0
+        self.done = False
         self.best = float("inf")
+
+    def begin(self, phase: int, optimisers: Mapping[str, torch.optim.Optimizer], folder: Path) -> None:
+        """Begin the next phase with the weights of the best validation so far, which lie in the run folder."""
+        from safetensors.torch import load_file
+
+        if self.best < float("inf"):
+            file = folder / MODEL_FILE
+            restore(self.model, load_file(file), str(file))
+        for key, parameter in self.parameters.items():
+            self.average[key].copy_(parameter.detach())
+        self.optimisers = optimisers
+        self.phase, self.begun, self.improved = phase, self.step, self.step
 
     @torch.no_grad()
     def update_average(self, decay: float) -> None:
@@ -57,13 +84,16 @@ class TrainingState:
         for player, optimiser in self.optimisers.items():
             for index, entries in optimiser.state_dict()["state"].items():
                 tensors |= {f"optimiser/{player}/{index}/{k}": v for k, v in entries.items()}
-        place: dict[str, Any] = {"step": self.step, "best": self.best if self.best < float("inf") else None}
+        place: dict[str, Any] = {name: int(getattr(self, name)) for name in PLACE}
+        place["best"] = self.best if self.best < float("inf") else None
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
         with atomic(folder / STATE_FILE) as temporary:
             save_file(tensors, temporary, {"facsim": json.dumps(place)})
 
-    def load(self, folder: Path) -> None:
-        """Read the state back.
+    def load(
+        self, folder: Path, optimisers: Callable[[int], Mapping[str, torch.optim.Optimizer]] | None = None
+    ) -> None:
+        """Read the state back; `optimisers` makes those of a phase, where there are several.
 
         Raises
         ------
@@ -83,13 +113,16 @@ class TrainingState:
         restore(self.model, _below(tensors, "model/"), str(file))
         for key, value in _below(tensors, "average/").items():
             self.average[key].copy_(value)
+        if optimisers is not None:
+            self.optimisers = optimisers(int(place.get("phase", 0)))
         for player, optimiser in self.optimisers.items():
             entries: dict[int, dict[str, Tensor]] = {}
             for key, value in _below(tensors, f"optimiser/{player}/").items():
                 index, name = key.split("/")
                 entries.setdefault(int(index), {})[name] = value
             optimiser.load_state_dict({**optimiser.state_dict(), "state": entries})
-        self.step = int(place["step"])
+        for name in PLACE:
+            setattr(self, name, int(place.get(name, 0)))
         self.best = float("inf") if place["best"] is None else float(place["best"])
 
 

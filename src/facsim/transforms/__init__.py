@@ -21,7 +21,9 @@ __all__ = [
     "for_schema",
 ]
 
-TransformKind = Literal["marginals", "scale", "standard"]
+TransformKind = Literal["marginals", "scale", "standard", "unit-range", "symmetric-range"]
+
+INTERVALS = {"unit-range": (0.0, 1.0), "symmetric-range": (-1.0, 1.0)}
 
 
 def for_schema(
@@ -42,10 +44,14 @@ def for_schema(
     kind : str, optional
         ``marginals``: columns through their own distributions, showers decomposed into energies and shares
         (`ShowerTransform` where there are layers and an incident energy, else `TableTransform`). ``scale``: physical
-        values divided by a constant per block. ``standard``: columns centred and scaled (both `LinearTransform`).
+        values divided by a constant per block. ``standard``: columns centred and scaled. ``unit-range`` and
+        ``symmetric-range``: from a block's smallest to its largest value is 0 to 1, or -1 to 1, for networks that end
+        with a sigmoid or a hyperbolic tangent (all these `LinearTransform`).
     unit, energy_unit : float, optional
         Constants of ``scale``; see `LinearTransform`.
     """
     if kind != "marginals":
-        return LinearTransform(schema, centred=kind == "standard", unit=unit, energy_unit=energy_unit)
+        return LinearTransform(
+            schema, centred=kind == "standard", unit=unit, energy_unit=energy_unit, interval=INTERVALS.get(kind)
+        )
     return ShowerTransform(schema, knots) if ShowerTransform.takes(schema) else TableTransform(schema)

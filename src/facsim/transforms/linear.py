@@ -1,4 +1,4 @@
-"""Physical values, divided by a constant: what networks that draw images want to see."""
+"""Physical values, divided by a constant or moved into an interval: what networks that draw images want to see."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["LinearTransform"]
 
 
 class LinearTransform(Transform):
-    """Features divided by one constant per block, or centred and scaled column by column.
+    """Features divided by one constant per block, moved into an interval, or centred and scaled column by column.
 
     Networks then see the event itself: neighbours are neighbours, sums are energies, and an empty cell is an exact
     zero, which a generator reaches with a rectifier at its end.
@@ -33,6 +33,8 @@ class LinearTransform(Transform):
     energy_unit : float, optional
         Constant by which energies among the conditions are divided; by default the largest. If `centred`, they enter
         as `ConditionContext` scales them.
+    interval : (float, float), optional
+        Where a block's smallest and its largest value shall come to lie; replaces `unit`.
 
     Examples
     --------
@@ -51,10 +53,16 @@ class LinearTransform(Transform):
     threshold: Tensor
 
     def __init__(
-        self, schema: Schema, *, centred: bool = False, unit: float | None = None, energy_unit: float | None = None
+        self,
+        schema: Schema,
+        *,
+        centred: bool = False,
+        unit: float | None = None,
+        energy_unit: float | None = None,
+        interval: tuple[float, float] | None = None,
     ) -> None:
         super().__init__()
-        self.schema, self.centred, self.unit = schema, centred, unit
+        self.schema, self.centred, self.unit, self.interval = schema, centred, unit, interval
         self.stages = (schema.width,)
         self.conditions = ConditionContext(schema, linear=not centred, energy_unit=energy_unit)
         self.context_widths = (self.conditions.width,)
@@ -77,6 +85,8 @@ class LinearTransform(Transform):
             spread = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=share))
             self.centre.copy_(torch.from_numpy(mean))
             self.spread.copy_(torch.from_numpy(np.where(spread > 0, spread, 1.0)))
+        elif self.interval is not None:
+            self._fit_interval(features[share > 0], self.interval)
         else:
             for block in self.schema.features:
                 columns = self.schema.columns(block.name)
@@ -85,6 +95,17 @@ class LinearTransform(Transform):
                 size = self.unit or np.sqrt((share @ square).sum() / max(lit.sum(), 1e-30)) or 1.0
                 self.spread[columns] = float(size)
         self.conditions.fit(conditions)
+
+    def _fit_interval(self, features: NDArray[np.float32], interval: tuple[float, float]) -> None:
+        for block in self.schema.features:
+            columns = self.schema.columns(block.name)
+            values = features[:, columns].astype(np.float64)
+            # whole numbers are spread over the half units around them; a little less, so that none is rounded outwards
+            beyond = 0.499 if block.kind in {"count", "category", "mask"} else 0.0
+            low, high = values.min() - beyond, values.max() + beyond
+            spread = (high - low) / (interval[1] - interval[0]) or 1.0
+            self.spread[columns] = float(spread)
+            self.centre[columns] = float(low - interval[0] * spread)
 
     def encode(self, features: Tensor, conditions: Tensor) -> Code:  # noqa: ARG002
         """Scaled features; `conditions` do not enter."""

@@ -41,10 +41,13 @@ class Critic(nn.Module):
         features = 0 if body is None else int(body.features)  # type: ignore[arg-type]
         with_head = body is not None and not getattr(body, "scores_itself", False)
         self.head = nn.Linear(features, outputs) if with_head else None
-        self.projection = nn.Linear(layout.context * pack, features, bias=False) if with_head and projection else None
+        projected = with_head and projection and self.conditional  # without conditions there is nothing to project
+        self.projection = nn.Linear(layout.context * pack, features, bias=False) if projected else None
         if self.head is not None:  # as the published systems start (Glorot and Bengio, AISTATS 2010)
             nn.init.xavier_uniform_(self.head.weight)
             nn.init.zeros_(self.head.bias)
+            if hasattr(body, "start_head"):
+                body.start_head(self.head)  # type: ignore[union-attr, operator]
         if body is not None and any(is_parametrized(layer) for layer in body.modules()):
             # A bound on the slope of all layers but the last is none (Miyato et al., arXiv:1802.05957, section 2.1).
             for layer in (self.head, self.projection):

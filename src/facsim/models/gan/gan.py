@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from facsim.models.gan.companions import beside, require_pairs
 from facsim.models.gan.config import GANConfig
 from facsim.models.gan.critic import Critic
 from facsim.models.gan.game import Game
-from facsim.models.gan.judge import probabilities, scores
+from facsim.models.gan.judge import errors, probabilities, scores
 from facsim.models.gan.layout import Layout
 from facsim.models.gan.unroll import unrolled
 from facsim.nets import CellMoments
@@ -95,6 +95,7 @@ class GAN(Surrogate):
             built.append(auxiliary.build(self.layout, features, self.players()))
         self.helpers.extend(nn.Identity() if module is None else module for module in built)
         self.register_buffer("balance", torch.zeros(()))
+        self.generated: int | None = None
 
     @property
     def latent(self) -> int:
@@ -134,6 +135,26 @@ class GAN(Surrogate):
             "generator": list(self.net.parameters()),
         }
         return {player: parameters for player, parameters in found.items() if parameters}
+
+    def begin_phase(self, phase: Any) -> None:
+        """Take over dropout, and the events that the generator makes in a turn."""
+        self.generated = None if phase is None else phase.generated
+        for player, network in (("generator", self.net), ("critic", self.critic.body)):
+            dropout = () if phase is None else phase.player(player).dropout
+            if hasattr(network, "drop") and phase is not None:
+                network.drop(dropout)  # type: ignore[union-attr, operator]
+            elif dropout:
+                msg = f"training.phases: the dropout of '{player}' is for networks of kind 'layout'; leave it out"
+                raise RecipeError(msg)
+
+    @property
+    def loss_shares(self) -> dict[str, float]:
+        """The critic's loss is the sum of those of real and of generated events."""
+        return {} if self.config.schedule.separate else {"critic": 0.5}
+
+    def errors(self, batch: Batch, step: int, draw: Draw) -> dict[str, float]:
+        """Mean losses of both players on held-out events and fresh generated ones."""
+        return errors(self, batch, step, draw)
 
     def turns(self, batch: Batch, step: int, draw: Draw) -> Iterator[Turn]:
         """The critic's update, and every ``critic_steps`` steps the generator's."""
@@ -181,6 +202,15 @@ class GAN(Surrogate):
         return probabilities(self, events)
 
     # The game ----------------------------------------------------------------------------------------------------
+
+    def _resized(self, game: Game) -> Game:
+        """The game of a generator that makes another number of events than the critic sees, going round."""
+        if self.generated is None or self.generated == len(game.context):
+            return game
+        rows = torch.arange(max(self.generated // self.critic.pack, 1) * self.critic.pack) % len(game.context)
+        part = {name: getattr(game, name)[rows] for name in ("context", "conditions", "weights", "real")}
+        conditions = part["conditions"]
+        return replace(game, **part, decode=lambda x: self.transform.decode(x[:, : self.transform.width], conditions))
 
     def _game(self, batch: Batch, step: int, draw: Draw) -> Game:
         """What both players see of a batch."""
@@ -251,6 +281,7 @@ class GAN(Surrogate):
 
     def _generator_turn(self, game: Game) -> Turn:
         config, objective, schedule = self.config, self.config.objective, self.config.schedule
+        game = self._resized(game)
         real, (fake, *others) = self._samples(game, graph=True)
         wants_real = objective.uses_real or any(a.reads_real for a in config.auxiliaries)
         shown, scores = self._shown(game, real if wants_real else None, fake, others)

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from facsim.errors import CapabilityError
 from facsim.events import Events
+from facsim.models.base import Batch
 from facsim.models.draw import Draw
 
 if TYPE_CHECKING:
     from facsim.models.gan.gan import GAN
 
-__all__ = ["probabilities", "scores"]
+__all__ = ["errors", "probabilities", "scores"]
 
 ROWS = 1024
 
@@ -44,6 +45,24 @@ def scores(model: GAN, events: Events, seed: int) -> NDArray[np.float64]:
                 other = critic(model.judged(model.fake(context, Draw(seed, number, device=x.device)), given), context)
             found.append(objective.potential(critic(x, context), other).double().cpu().numpy())
     return np.concatenate(found) if found else np.empty(0)
+
+
+def errors(model: GAN, batch: Batch, step: int, draw: Draw) -> dict[str, float]:
+    """Mean losses of both players on the same held-out events, each against fresh generated events.
+
+    The generator's error is that of generated events that the critic of this moment judges; nobody learns from it, and
+    dropout is off. The critic's is the mean over true and generated events.
+    """
+    objective = model.config.objective
+    with model.at_rest(), torch.no_grad():
+        game = model._game(batch, step, draw)
+        real, (fake, *others) = model._samples(game, graph=False)
+        _, scores = model._shown(game, real, fake, others)
+        weights = model._weights(game)
+        found = {"generator": float(objective.generator(*scores, weights))}
+        if model.critic.body is not None:
+            found["critic"] = 0.5 * float(objective.critic_loss(*scores, weights, draw, model.balance))
+    return found
 
 
 def probabilities(model: GAN, events: Events) -> NDArray[np.float64]:

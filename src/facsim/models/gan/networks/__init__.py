@@ -10,6 +10,7 @@ from facsim.models.gan.networks.dcgan import DCGANCritic, DCGANGenerator
 from facsim.models.gan.networks.lagan import LAGANCritic, LAGANGenerator
 from facsim.models.gan.networks.layers import LayersCritic
 from facsim.models.gan.networks.mlp import MLPCritic, MLPGenerator, NoCritic
+from facsim.models.gan.networks.option_string import LayoutCritic, LayoutGenerator
 from facsim.models.gan.networks.progressive import ProgressiveCritic, ProgressiveGenerator
 from facsim.models.gan.networks.residual import ResidualGenerator
 from facsim.models.gan.networks.residual_mlp import ResidualMLPCritic, ResidualMLPGenerator
@@ -34,6 +35,8 @@ __all__ = [
     "LAGANCritic",
     "LAGANGenerator",
     "LayersCritic",
+    "LayoutCritic",
+    "LayoutGenerator",
     "MLPCritic",
     "MLPGenerator",
     "NoCritic",
