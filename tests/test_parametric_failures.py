@@ -1,6 +1,8 @@
 """Calls that fail: why, how often they are made again, and that somebody is told."""
 
+import importlib
 import json
+import os
 import sys
 
 import numpy as np
@@ -109,6 +111,18 @@ def test_only_failed_calls_are_made_again_and_the_others_stay(tmp_path):
     assert asked == THETA[first.failed, 0].tolist()
     np.testing.assert_array_equal(found.events["x"][~first.failed], first.events["x"])
     np.testing.assert_array_equal(found.events["x"], maker(False).call(THETA, seed=1).events["x"])
+
+
+def test_a_process_that_begins_slowly_takes_no_time_of_the_call(tmp_path, monkeypatch):
+    name = f"slow_start_{abs(hash(tmp_path))}"
+    (tmp_path / f"{name}.py").write_text(
+        f"import os, time\nif os.getpid() != {os.getpid()}:\n    time.sleep(1.5)\n"
+        "def function(theta, rng):\n    return theta\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    function = importlib.import_module(name).function
+    found = FunctionSimulator(function, SPACE, X, timeout=1.0, start="spawn").call(THETA[:5])
+    assert found.reasons == {}
 
 
 @pytest.mark.parametrize("workers", [1, 2])

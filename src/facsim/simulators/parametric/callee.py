@@ -29,6 +29,7 @@ Task = tuple[Callable[..., Any], bool, tuple[Block, ...]]
 DONE, FAILED = b"+", b"-"
 WATCH = 2.0  # seconds between looks at whether the parent still lives
 LONGEST = 200  # characters of a reason
+LONGEST_START = 300.0  # seconds for a process to begin and to import the function
 
 
 def evaluate(
@@ -148,6 +149,7 @@ class _Callee:
             raise DataError(msg) from error
         theirs.close()
         self._process: BaseProcess = process
+        self._begun = False
         self.end = weakref.finalize(self, _end, process, self._pipe)
 
     def ask(self, rows: Array, stream: Sequence[int], timeout: float | None) -> bytes:
@@ -155,6 +157,12 @@ class _Callee:
         with suppress(OSError):  # it ended: said below
             self._pipe.send_bytes(np.array([*rows.shape, *stream], np.int64).tobytes())
             self._pipe.send_bytes(np.ascontiguousarray(rows).tobytes())
+        if not self._begun:  # its imports are no part of the call
+            wait([self._pipe, self._process.sentinel], LONGEST_START)
+            with suppress(EOFError, OSError):
+                if self._pipe.poll():
+                    self._pipe.recv_bytes()
+            self._begun = True
         ready = wait([self._pipe, self._process.sentinel], timeout)
         if not ready:
             raise SimulationError(too_long(timeout or 0.0))
@@ -181,6 +189,7 @@ def _serve(pipe: Connection, function: Callable[..., Any], batch: bool, features
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     with suppress(EOFError, OSError):
+        pipe.send_bytes(DONE)  # ready
         while True:
             m, columns, *stream = np.frombuffer(pipe.recv_bytes(), np.int64).tolist()
             rows = np.frombuffer(pipe.recv_bytes(), np.float64).reshape(m, columns)
