@@ -80,7 +80,7 @@ def pushforward(
         log.warning("the data have negative weights: pushforward is judged by distances only, not by a classifier")
         return out
     if min(len(data) // 2, len(simulated)) < LEAST:
-        log.warning("%d data and %d simulated events are too few for a classifier", len(data), len(simulated))
+        log.info("%d data and %d simulated events are too few for a classifier", len(data), len(simulated))
         return out
     test = _classify(data, simulated, seed)
     null = floor(lambda a, b: _classify(a, b, seed).auc, data, seed=seed)
