@@ -45,7 +45,7 @@ class Surface:
     correlation: Array  # (q, q)
     misfit: float = 0.0
     scatter: float = 1.0
-    tests: int = 0
+    freedom: float = 0.0
 
     @property
     def width(self) -> int:
@@ -68,47 +68,46 @@ class Surface:
 
         A polynomial of few terms does not follow every response, and many events of data see it. As with the scale
         factor of the Particle Data Group, variances grow until :math:`\chi^2` per degree of freedom is one on average;
-        here by a term that does not depend on how many events a set holds. Only what moves the parameters counts: with
-        :math:`J = \partial (B \phi) / \partial u`, the part of the pulls along J.
+        here by a term that does not depend on how many events a set holds. Only what moves the parameters counts, the
+        part of the pulls along the slopes.
         """
-        along, across = np.array([self._parts(*one) for one in zip(u, means, strict=True)]).T
-        along, known = along / self._bound(u), shares + self._error(polynomials(u, self.powers))
+        parts = [self._parts(*one) for one in zip(u, means, shares, strict=True)]
+        along, across, bound, known = np.array(parts).T
 
         def excess(misfit: float) -> float:
-            return float((along / (known + misfit)).mean() - 1)
+            return float((along * known / (known + misfit)).sum() / bound.sum() - 1)
 
         misfit = 0.0
         if excess(0.0) > 0:
             misfit = MOST_MISFIT if excess(MOST_MISFIT) > 0 else float(brentq(excess, 0, MOST_MISFIT))
-        free = self.width - self._bound(u)
-        scatter = float((across / known).mean() / free) if free else 1.0
-        return replace(self, misfit=misfit, scatter=scatter, tests=len(u))
+        freedom = float((self.width - bound).sum())
+        return replace(self, misfit=misfit, scatter=float(across.sum()) / freedom, freedom=freedom)
 
     def pvalue(self, place: Array, mean: Array, share: float) -> float:
-        r"""How often a mean summary (q,) is farther from what the parameters near a place (p,) can give.
+        """How often a mean summary (q,) is farther from what the parameters near a place (p,) can give.
 
-        The part of the pulls across J, with :math:`q - p` degrees of freedom; its scale is that of the sets in `tested`
-        (an F distribution), else one.
+        From the part of the pulls across the slopes; its scale is that of the sets in `tested` (an F distribution),
+        else one.
         """
-        free = self.width - self._bound(place)
-        if free == 0:
-            return 1.0  # some parameters give any mean
-        chi = self._parts(place, mean)[1] / (share + self._error(polynomials(place[None], self.powers))[0])
-        if self.tests:
-            return float(stats.f.sf(chi / free / self.scatter, free, free * self.tests))
-        return float(stats.chi2.sf(chi, free))
+        _, across, bound, _ = self._parts(place, mean, share)
+        free = self.width - bound
+        if self.freedom:
+            return float(stats.f.sf(across / free / self.scatter, free, self.freedom))
+        return float(stats.chi2.sf(across, free))
 
-    def _bound(self, u: Array) -> int:
-        """Directions of the summary that parameters move."""
-        return int(min(u.shape[-1], self.width))
+    def _parts(self, place: Array, mean: Array, share: float) -> tuple[float, float, float, float]:
+        r"""Chi squared of a mean along the slopes J at a place and across them, degrees of freedom along, variance.
 
-    def _parts(self, place: Array, mean: Array) -> tuple[float, float]:
-        """Squared pulls, in units of an event's variance, along the slopes at a place, and across them."""
-        rest = mean - (polynomials(place[None], self.powers) @ self.slopes)[0]
-        pull = self._whitened((rest / np.sqrt(self._variance(place[None])[0]))[None])[0]
-        slope = self._slope(place)
-        along = float(((slope @ np.linalg.lstsq(slope, pull, rcond=None)[0]) ** 2).sum())
-        return along, float((pull**2).sum()) - along
+        The prior allows u a variance of 1/3, so that pulls have the covariance :math:`v + J J^T / 3` with the variance
+        v of the mean: directions that the parameters hardly move are not along J.
+        """
+        basis = polynomials(place[None], self.powers)
+        known = share + float(self._error(basis)[0])
+        pull = self._whitened((mean - basis @ self.slopes) / np.sqrt(self._variance(place[None])))[0]
+        axes, lengths, _ = np.linalg.svd(self._slope(place), full_matrices=False)
+        bound = lengths**2 / (lengths**2 + 3 * known)
+        along = float(bound @ (axes.T @ pull) ** 2 / known)
+        return along, float(pull @ pull / known) - along, float(bound.sum()), known
 
     def _slope(self, place: Array) -> Array:
         """Derivatives (q, p) of the whitened mean at a place (p,)."""
