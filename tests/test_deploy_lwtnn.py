@@ -15,6 +15,7 @@ nn = torch.nn
 
 from facsim.models.gan import GAN  # noqa: E402
 from facsim.models.gan.config import GANConfig  # noqa: E402
+from facsim.models.regression import Regression, RegressionConfig  # noqa: E402
 from facsim.transforms import LinearTransform  # noqa: E402
 
 LABEL = Block("label", (), "category", names=("qcd", "top"))
@@ -304,6 +305,10 @@ def test_tables_and_other_families_are_refused(tmp_path):
 
     with pytest.raises(ExportError, match="'Other' is none"):
         export(Other(nn.Identity()), tmp_path / "no.json", profile="lwtnn")
+    regression = Regression(SCHEMA, RegressionConfig(transform="standard")).eval()  # has a network, of another contract
+    regression.prepare(columns())
+    with pytest.raises(ExportError, match="'Regression' is none"):
+        export(regression, tmp_path / "no.json", profile="lwtnn")
 
 
 def test_a_graph_that_disagrees_is_not_kept(tmp_path):

@@ -73,6 +73,8 @@ def test_the_file_has_fixed_sizes_and_operators_of_the_list_only(exported):
     session = ort.InferenceSession(str(exported))
     assert [(p.name, p.shape) for p in session.get_inputs()] == [("conditions", [1, 1]), ("noise", [1, CELLS])]
     assert [p.shape for p in session.get_outputs()] == [[1, CELLS]]
+    names = {name for node in onnx.load(exported).graph.node for name in (*node.input, *node.output)}
+    assert all(name.isalnum() for name in names)  # they become identifiers
     assert list(exported.parent.iterdir()) == [exported]
 
 

@@ -60,7 +60,7 @@ def write(
     """
     generator, path = surrogate.generator().eval(), Path(path)
     transform, net = getattr(generator, "transform", None), getattr(generator, "net", None)
-    if net is None or transform is None:
+    if net is None or transform is None or generator is surrogate:  # a GAN's sampler is net(noise, context), decoded
         msg = f"lwtnn holds one dense network, and a '{type(surrogate).__name__}' is none: fit a GAN, or export as ONNX"
         raise ExportError(msg)
     if not isinstance(transform, LinearTransform):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["RULES", "rewrite"]
+__all__ = ["RULES", "plain_names", "rewrite"]
 
 FLOAT, INT64 = 1, 7  # numbers of onnx.TensorProto.DataType
 
@@ -287,3 +287,36 @@ def rewrite(model: Any) -> Any:
 
 def _plain(w: _Writer, node: Any) -> bool:
     return node.op_type in {"And", "Or", "Not", "Clip"} or w.floats(node.input[0])
+
+
+def plain_names(model: Any) -> Any:
+    """Call every tensor but inputs and outputs t0, t1, ...; in place.
+
+    A generator of code makes identifiers of names: where it leaves characters out, ``net.1.1`` and ``net.11`` are one.
+
+    Examples
+    --------
+    >>> from onnx import TensorProto, helper
+    >>> x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
+    >>> nodes = [helper.make_node("Abs", ["x"], ["a.1"]), helper.make_node("Exp", ["a.1"], ["y"])]
+    >>> model = plain_names(helper.make_model(helper.make_graph(nodes, "g", [x], [y])))
+    >>> [name for node in model.graph.node for name in node.output]
+    ['t0', 'y']
+    """
+    ports = {"", *(port.name for port in (*model.graph.input, *model.graph.output))}
+    new: dict[str, str] = {}
+
+    def name(old: str) -> str:
+        return old if old in ports else new.setdefault(old, f"t{len(new)}")
+
+    def walk(graph: Any) -> None:
+        for node in graph.node:
+            node.input[:], node.output[:] = map(name, node.input), map(name, node.output)
+            for attribute in node.attribute:
+                for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
+                    walk(inner)
+        for held in (*graph.initializer, *graph.value_info, *graph.input, *graph.output):
+            held.name = name(held.name)
+
+    walk(model.graph)
+    return model

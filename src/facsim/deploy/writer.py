@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 import facsim
 from facsim.deploy.agreement import Agreement, compare
 from facsim.deploy.operators import audit
-from facsim.deploy.rewrite import rewrite
+from facsim.deploy.rewrite import plain_names, rewrite
 from facsim.errors import ExportError, nearest, require
 from facsim.files import atomic
 from facsim.runtime import FORMAT, RuntimeModel, load
@@ -199,7 +199,7 @@ def _for_sofie(generator: Any, surrogate: Exportable, opset: int, name: str) -> 
         listed = "\n  ".join(map(str, found.findings))
         msg = f"{name} was not written, since ROOT's SOFIE would not read it:\n  {listed}"
         raise ExportError(msg)
-    return model
+    return plain_names(model)
 
 
 def _translate(generator: Any, surrogate: Exportable, opset: int, *, one_event: bool) -> Any:
