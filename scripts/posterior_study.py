@@ -13,6 +13,7 @@ literature: its figures are the root mean square error of the posterior mean ove
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from facsim.files import write_json
+from facsim.files import atomic, write_json
 from facsim.metrics import c2st, coverage, sbc, tarp
 from facsim.simulators.parametric.lines import exact_line_posterior
 from facsim.simulators.parametric.table import parametric
@@ -63,6 +64,36 @@ def main() -> None:
     found |= lines(simulator, posterior, args) if args.task == "lines" else compared(simulator, posterior, args)
     write_json(args.output, found)
     print(f"written: {args.output}")
+    if args.fragment:
+        with atomic(args.fragment) as temporary:
+            temporary.write_text(table(args.output.parent), encoding="utf-8")
+
+
+def table(folder: Path) -> str:
+    """All results of a folder as Markdown."""
+    rows = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    lines = [
+        "| task | simulations | engine | C2ST: mean, each observation | 68 %, 95 % coverage (error) | SBC, TARP p | CPU |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        each = row.get("c2st", [])
+        closeness = f"{row['c2st_mean']:.3f}: {', '.join(f'{v:.2f}' for v in each)}" if each else "see below"
+        shares = [np.mean(row["coverage"][level]) for level in ("0.68", "0.95")]
+        error = np.sqrt(0.68 * 0.32 / row["tests"] / len(row["coverage"]["0.68"]))
+        lines.append(
+            f"| `{row['task']}` | {row['calls']:,} | {row['settings'].get('engine', 'flow')} | {closeness} | "
+            f"{100 * shares[0]:.1f}, {100 * shares[1]:.1f} % (± {100 * error:.1f}) | {row['sbc_pvalue']:.2f}, "
+            f"{row['tarp_pvalue']:.2f} | {row['cpu']} s |"
+        )
+    for row in (r for r in rows if "rmse" in r):
+        over = [a / b - 1 for a, b in zip(row["rmse"], row["floor"], strict=True)]
+        lines += [
+            "",
+            f"`{row['task']}`, one image: RMSE of m {row['rmse'][0]:.4f} (floor {row['floor'][0]:.4f}, "
+            f"{100 * over[0]:+.1f} %), of c {row['rmse'][1]:.3f} (floor {row['floor'][1]:.3f}, {100 * over[1]:+.1f} %).",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("task", choices=TASKS)
     out.add_argument("-o", "--output", type=Path, required=True)
     out.add_argument("--name", help="in the numbers")
+    out.add_argument("--fragment", type=Path, help="Markdown file: a table of all results in the folder of the output")
     out.add_argument("--calls", type=int, default=0, help="points to learn from (default: the task's)")
     out.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", help="of PosteriorSettings")
     out.add_argument("--observations", type=int, default=10)
