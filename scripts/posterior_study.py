@@ -73,7 +73,7 @@ def table(folder: Path) -> str:
     """All results of a folder as Markdown."""
     rows = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
     lines = [
-        "| task | simulations | engine | C2ST: mean, each observation | 68 %, 95 % coverage (error) | SBC, TARP p | CPU |",
+        "| task | simulations | engine | C2ST: mean, each | 68 %, 95 % coverage (error) | SBC, TARP p | CPU |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -87,12 +87,9 @@ def table(folder: Path) -> str:
             f"{row['tarp_pvalue']:.2f} | {row['cpu']} s |"
         )
     for row in (r for r in rows if "rmse" in r):
-        over = [a / b - 1 for a, b in zip(row["rmse"], row["floor"], strict=True)]
-        lines += [
-            "",
-            f"`{row['task']}`, one image: RMSE of m {row['rmse'][0]:.4f} (floor {row['floor'][0]:.4f}, "
-            f"{100 * over[0]:+.1f} %), of c {row['rmse'][1]:.3f} (floor {row['floor'][1]:.3f}, {100 * over[1]:+.1f} %).",
-        ]
+        pairs = zip(row["rmse"], row["floor"], strict=True)
+        m, c = (f"{value:.4f} (floor {floor:.4f}, {100 * (value / floor - 1):+.1f} %)" for value, floor in pairs)
+        lines += ["", f"`{row['task']}`, one image: RMSE of m {m}, of c {c}."]
     return "\n".join(lines) + "\n"
 
 
