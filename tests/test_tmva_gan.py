@@ -8,13 +8,14 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 import facsim
-from facsim import Block, Events, Schema, recipes
+from facsim import Block, Events, Schema, io, recipes
 from facsim.cli import cli
 from facsim.errors import OptionStringError, RecipeError, SchemaMismatch
 from facsim.models import Batch, Draw, family, load
 from facsim.nets.layout_layers import Drop, Function
 from facsim.tmva import parameters, parse_layout
 from facsim.training import fit
+from facsim.training.images import as_images
 from facsim.training.loop import optimisers_of
 from facsim.training.phases import PlayerSettings
 from facsim.training.settings import UNLIMITED
@@ -393,6 +394,23 @@ def test_it_learns(tmp_path):
     assert 0.25 < (apart > 0.3).mean() < 0.75
     assert 0.25 < (apart < -0.3).mean() < 0.75
     assert drawn[:, 3, 2:].mean() < 0.5
+
+
+def test_numbered_pixels_are_images_to_those_who_look():
+    schema = Schema((Block("x", (96,)),))
+    events = Events(np.zeros((3, 96), np.float32), np.empty((3, 0), np.float32), schema)
+    assert as_images(events, "1|8|12").schema.features[0].shape == (8, 12)
+    assert as_images(events) is events
+
+
+def test_pixels_of_a_file_are_images_unless_described(tmp_path):
+    path = tmp_path / "pixels.root"
+    with uproot.recreate(path) as file:
+        columns = {f"x{i}": np.ones(3, np.float32) for i in range(64)}
+        file.mktree("t", dict.fromkeys(columns, np.float32)).extend(columns)
+    assert facsim.read(as_images(path)).schema.features[0].shape == (8, 8)
+    told = io.select(path, describe={"x": "64"})
+    assert as_images(told) is told
 
 
 # --- strings ---------------------------------------------------------------------------------------------------------

@@ -105,8 +105,11 @@ def fit(
     require("torch", "train", "fitting a model")
     from facsim import recipes
     from facsim.training import fit_model
+    from facsim.training.images import as_images
 
     chosen = recipes.load(recipe, overrides)
+    if chosen.name == recipes.METHOD_GAN:  # whose users have pixels as so many variables
+        data = as_images(data, getattr(getattr(chosen.config, "critic", None), "input", ""))
     return fit_model(
         data,
         chosen.family,

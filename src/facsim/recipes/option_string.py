@@ -11,9 +11,10 @@ from typing import Any
 from facsim.errors import OptionStringError, RecipeError, nearest
 from facsim.tmva import BatchNorm, DLOptions, GANOptions, GANPhase, NetTraining, TmvaWarning, parse_options, shapes
 
-__all__ = ["NAME", "is_option_string", "recipe_of"]
+__all__ = ["METHOD_GAN", "is_option_string", "recipe_of"]
 
-NAME = "MethodGAN"
+METHOD_GAN = "MethodGAN"
+"""Name of the recipes of option strings."""
 
 RANGES = {
     **dict.fromkeys(("TANH", "FTANH", "SOFTSIGN"), "symmetric-range"),
@@ -112,7 +113,7 @@ def recipe_of(string: str, presets: Iterable[str], values_of: Presets) -> dict[s
         "clip": None,
         "ema": 0.0 if normed else 0.999,  # an average of weights has not the moments of the last weights
         "mirror": "off",
-        "validate_every": 1000,
+        "validate_every": 2500,
         "samples": SAMPLES,
         "seed": options.random_seed,
         "device": "cpu" if options.architecture == "CPU" else "auto",

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from facsim.errors import RecipeError, nearest
-from facsim.recipes.option_string import NAME, is_option_string, recipe_of
+from facsim.recipes.option_string import METHOD_GAN, is_option_string, recipe_of
 
 if TYPE_CHECKING:
     from facsim.models import ModelConfig
@@ -205,7 +205,7 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
     from facsim.training import TrainingSettings
 
     if is_option_string(str(recipe)):
-        origin, name = "the option string", NAME
+        origin, name = "the option string", METHOD_GAN
         values = recipe_of(str(recipe), names(), lambda preset: _read(preset)[0])
         lines: dict[str, int] = {}
     else:
