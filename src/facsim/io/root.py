@@ -11,6 +11,7 @@ import json
 import math
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,9 @@ class RootSource:
             self.require(names, form.get("layout", "root"))
             self.plan[block.name] = Column(tuple(names))
         weights = WEIGHTS if WEIGHTS in self.survey.shapes else None
-        return Contents.of(schema, self._events, weights=weights, attrs=self.attrs(), form=form, chunk=self._chunk())
+        own = Contents.of(schema, self._events, weights=weights, attrs=self.attrs(), form=form, chunk=self._chunk())
+        parts = [n for column in self.plan.values() for n in column.branches if n not in self.plan]
+        return replace(own, blocks=own.blocks + tuple(map(Block, parts)))  # a cut may name a single branch
 
     def _plain(self, pick: Pick) -> Contents:
         """Contents of a tree without a schema."""

@@ -157,8 +157,8 @@ class DataLoader(Calls):
         words = [str(r) for r in rest if isinstance(r, (str, TCut))]
         numbers = [r for r in rest if isinstance(r, int)]
         options = words.pop() if words else ""
-        if words:
-            warn("background", f"the cut '{words[0]}'") if words[0] != str(cut) else None
+        if words and words[0] != str(cut):
+            warn("background", f"the cut '{words[0]}'")
         if len(numbers) + len(words) + bool(options) < len(rest) or len(numbers) not in {0, 1, 2, 4} or len(words) > 1:
             msg = f"PrepareTrainingAndTestTree(cut, {', '.join(map(repr, rest))}): give (cut, options)"
             raise DataError(msg)

@@ -81,11 +81,11 @@ def absent(owner: str, name: str, known: Iterable[str]) -> str:
 
 
 def refusal(name: str, known: Iterable[str], owner: str = "ROOT") -> Exception:
-    """Error for an attribute of a module: ``from facsim.pyroot import TH1F`` would hide the text of an AttributeError."""
+    """Error for an attribute of a module; ``from facsim.pyroot import TH1F`` hides what an AttributeError says."""
     looks = re.match("[gk]?[A-Z]", name)
     return NotInShim(absent(owner, name, known)) if looks else AttributeError(f"'{owner}' has no attribute '{name}'")
 
 
-def warn(name: str, what: str) -> None:
-    """Emit a `ShimWarning`, where the script stands."""
-    warnings.warn(ShimWarning(name, what), stacklevel=3)
+def warn(name: str, what: str, depth: int = 1) -> None:
+    """Emit a `ShimWarning` where the script stands, `depth` calls above."""
+    warnings.warn(ShimWarning(name, what), stacklevel=depth + 2)

@@ -62,7 +62,7 @@ class Parting:
         found = {key: value for key, value in parse_words(string, KNOWN).items() if isinstance(value, Piece)}
         for key in ("nTrain_Background", "nTest_Background"):
             if key in found and found[key].integer(key):
-                warn("background", f"{key}={found[key].text}")
+                warn("background", f"{key}={found[key].text}", depth=2)
         choices = {"NormMode": ("None", "NumEvents", "EqualNumEvents"), "MixMode": ("SameAsSplitMode", *MODES)}
         for key, words in choices.items():
             if key in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,10 +74,10 @@ def columns(variables: Sequence[Variable], tree: io.Selection) -> tuple[list[str
         msg = "the loader has no variables: call AddVariable(name, 'F') first"
         raise DataError(msg)
     names = [v.name for v in variables]
-    for name in names:
-        if names.count(name) > 1 and names.index(name) >= 0:
-            msg = f"the variable '{name}' stands twice: leave one away"
-            raise DataError(msg)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        msg = f"the variable '{twice[0]}' stands twice: leave one away"
+        raise DataError(msg)
     with io.open(tree, features="all") as reader:
         blocks = {b.name: b for b in reader.schema.features + reader.schema.conditions}
         forms = reader.form.get("branches", {})
