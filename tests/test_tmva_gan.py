@@ -152,7 +152,7 @@ def test_same_output_function_wherever_generated_events_go(last, low, high):
 
 def test_no_double_sigmoid():
     """DENSE|1|SIGMOID gives the logit to the loss: a sure critic's error falls below the 0.5 of a double sigmoid."""
-    model, batch, _ = model_of(string())
+    model, batch, _ = model_of(string(Penalty="NONE"))
     assert not any(isinstance(m, Function) and m.name == "SIGMOID" for m in model.critic.modules())
     assert recipes.load(string()).config.critic.layout.endswith("DENSE|1|LINEAR")
     optimiser = torch.optim.Adam(model.critic.parameters(), 0.01)
@@ -424,9 +424,17 @@ def test_methodgans_own_string():
     assert chosen.config.generator.initialization == "XAVIERUNIFORM"
     first, second = chosen.training.phases
     assert (first.epochs, second.epochs, first.test_every) == (2, 7, 7)
+    assert [(p.kind, p.weight) for p in chosen.config.penalties] == [("r1", 1.0)]
     assert first.player("generator").regularisation == "l2"
     assert second.player("critic").learning_rate == 1e-5
     assert chosen.training.steps == UNLIMITED
+
+
+def test_a_string_as_yaml_is_the_same_recipe(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(recipes.text(MNIST))
+    known = recipes.load(MNIST)
+    assert (recipes.load(file).config, recipes.load(file).training) == (known.config, known.training)
 
 
 @pytest.mark.parametrize(
@@ -442,6 +450,7 @@ def test_data_are_moved_to_the_range_of_the_last_activation(last, transform, mor
     ("objective", "penalty", "kind", "penalties"),
     [("WGANGP", None, "wasserstein", ["gradient"]), ("lsgan", None, "least-squares", ["r1"]),
      ("Hinge", "R1", "hinge", ["r1"]),
+     ("minimax", "none", "minimax", []),
      ("Non_Saturating", None, "non-saturating", []), ("wasserstein", "GRADIENT", "wasserstein", ["gradient"]),
      ("Cramer", "gradient", "cramer", ["gradient"])],
 )  # fmt: skip

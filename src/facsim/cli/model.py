@@ -44,7 +44,7 @@ def list_recipes() -> None:
 @recipes.command(cls=Verb, name="show")
 @click.argument("name")
 def show_recipe(name: str) -> None:
-    """Print the YAML of recipe NAME: save it, change it, and give the file to fit."""
+    """Print the YAML of recipe NAME, or of an option string: save it, change it, and give the file to fit."""
     from facsim.recipes import text
 
     yaml = text(name)

@@ -91,17 +91,23 @@ def names() -> list[str]:
 
 
 def text(name: str) -> str:
-    """YAML of a preset, as it is on disk.
+    """YAML of a preset, as it is on disk; of an option string of TMVA's MethodGAN, what it stands for.
 
     Raises
     ------
     RecipeError
         If there is no such preset.
     """
+    if is_option_string(name):
+        return yaml.safe_dump(_of_string(name), sort_keys=False, width=120)
     if name not in names():
         msg = f"no recipe '{name}'; there are {names()}.{nearest(name, names())} Or give the path of a YAML file"
         raise RecipeError(msg)
     return (resources.files(__package__) / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _of_string(string: str) -> dict[str, Any]:
+    return recipe_of(string, names(), lambda preset: _read(preset)[0])
 
 
 def summary(name: str) -> str:
@@ -206,7 +212,7 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
 
     if is_option_string(str(recipe)):
         origin, name = "the option string", METHOD_GAN
-        values = recipe_of(str(recipe), names(), lambda preset: _read(preset)[0])
+        values = _of_string(str(recipe))
         lines: dict[str, int] = {}
     else:
         origin, name = _origin(recipe), Path(recipe).stem if Path(recipe).suffix in SUFFIXES else str(recipe)
