@@ -102,7 +102,7 @@ def measured(network, truth, drawn):
         "rarest digit": float(shares.min()),
         "digits": int((shares > 0.01).sum()),
         "fpd": float(distance.value),
-        "auc": auc(truth, drawn),
+        "auc": auc(truth, drawn.round()),  # true pixels are whole numbers: what is not would be seen at once
     }
 
 
