@@ -177,3 +177,11 @@ def test_processes_that_share_a_batch_draw_its_numbers():
         assert torch.equal(whole, torch.cat(parts))
     times = Draw(3, 7).times(100)
     assert sorted((times[:, 0] * 100).int().tolist()) == list(range(100))  # one in each hundredth
+
+
+def test_noise_depends_on_the_seed_and_on_the_step():
+    drawn = [Draw(seed, step).normal(1, 4) for seed in (1, 2, 3) for step in (0, 1, 2)]
+    assert len({tuple(row[0].tolist()) for row in drawn}) == 9
+    places = [(seed, step, rank, k) for seed in (1, 2) for step in (0, 1) for rank in (0, 1) for k in (0, 1)]
+    numbers = [Draw(seed, step, rank=rank, world=2).number(k) for seed, step, rank, k in places]
+    assert len({torch.rand(1, generator=torch.Generator().manual_seed(n)).item() for n in numbers}) == 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,9 +35,8 @@ class Draw:
     def __init__(
         self, seed: int, step: int, *, rank: int = 0, world: int = 1, device: torch.device | str = "cpu"
     ) -> None:
-        # Two 32-bit numbers side by side, so that no two (seed, step) share a generator.
-        self.place = (seed % 2**31 << 32) | step % 2**32
-        self.generator = torch.Generator().manual_seed(self.place)
+        self.place = (seed % 2**32, step % 2**32)
+        self.generator = torch.Generator().manual_seed(self._seed())
         self.rank, self.world, self.device = rank, world, device
 
     def normal(self, rows: int, columns: int) -> Tensor:
@@ -49,7 +49,7 @@ class Draw:
 
     def number(self, purpose: int) -> int:
         """A seed for a generator of somebody else's, different in every process."""
-        return (self.place ^ (purpose + 1) * 0x9E3779B97F4A7C15 ^ self.rank << 20) % 2**63
+        return self._seed(purpose + 1, self.rank)
 
     def chance(self, probability: float) -> bool:
         """Whether something of this probability happens, the same in all processes."""
@@ -61,6 +61,10 @@ class Draw:
         order = torch.randperm(total, generator=self.generator)
         spread = torch.rand(total, generator=self.generator)
         return self._own(((order + spread) / total)[:, None], rows)
+
+    def _seed(self, *more: int) -> int:
+        """Mixed, since torch's generator on the CPU looks at the lower 32 bits of a seed alone."""
+        return int(np.random.SeedSequence([*self.place, *more]).generate_state(1)[0])
 
     def _own(self, numbers: Tensor, rows: int) -> Tensor:
         return numbers[self.rank * rows : (self.rank + 1) * rows].to(self.device)
