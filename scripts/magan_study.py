@@ -145,7 +145,7 @@ def judge(problem: Problem, method: str, chosen: argparse.Namespace) -> dict[str
     fresh = observed(simulator, problem.simulator.sample(truth[:FRESH], seed=seed + 2))
     valid = found.samples[simulator.space.contains(found.samples)]
     rng = np.random.default_rng(seed)
-    points = valid[rng.integers(len(valid), size=len(fresh))]
+    points = valid[rng.permutation(len(valid))[: len(fresh)]]  # none twice: a classifier would know its events again
     test = pushforward(fresh, observed(simulator, simulator.sample(points, seed=seed + 3)), seed=seed)
     unit, true = simulator.space.to_unit(found.samples), simulator.space.to_unit(truth)
     low, high = found.interval(0.68)

@@ -3,43 +3,55 @@
 import numpy as np
 import pytest
 
-from facsim.tuning.posterior import PosteriorSettings
+from facsim.simulators.parametric import Parameter, Space
+from facsim.tuning.posterior import PosteriorSettings, fit_response
+from facsim.tuning.posterior.pairs import Pairs
 from facsim.tuning.posterior.plan import Plan
-from facsim.tuning.posterior.surface import fit_surface
 
-RNG = np.random.default_rng(5)
-NOISE, EVENTS, SETS = 0.2, 100, 200
-
-
-def sets_of(law):
-    """Places (t, 1), mean summaries (t, 1) of sets of events, and their variances in units of an event's."""
-    u = RNG.uniform(-1, 1, (SETS, 1))
-    return u, law(u) + NOISE / np.sqrt(EVENTS) * RNG.standard_normal(u.shape), np.full(SETS, 1 / EVENTS)
+NOISE, EVENTS, SETS = 0.2, 100, 40
+SPACE = Space((Parameter("u", -1, 1),))
 
 
-def surface_of(law):
-    u = RNG.uniform(-1, 1, (3000, 1))
-    return fit_surface(lambda x: x.astype(np.float64), u, (law(u) + NOISE * RNG.standard_normal(u.shape)), seed=0)
+def sets_of(law, seed):
+    """Sets of events of known parameters: the event is the law of the parameter, and noise."""
+    rng = np.random.default_rng(seed)
+    theta = rng.uniform(-1, 1, (SETS, 1))
+    x = law(theta)[:, None] + NOISE * rng.standard_normal((SETS, EVENTS, 1))
+    return Pairs(theta, x.astype(np.float32), np.ones((SETS, EVENTS), np.float32))
 
 
-def test_a_response_that_a_polynomial_follows_has_next_to_no_misfit():
-    surface = surface_of(lambda u: 0.5 * u + 0.2 * u**2)
-    # chi squared per set scatters by root 2/200 = 0.1 about 1, so the misfit by a tenth of an event's share at most
-    assert surface.tested(*sets_of(lambda u: 0.5 * u + 0.2 * u**2)).misfit < 0.3 / EVENTS
+def response_of(law):
+    rng = np.random.default_rng(5)
+    theta = rng.uniform(-1, 1, (3000, 1))
+    x = law(theta) + NOISE * rng.standard_normal((3000, 1))
+    return fit_response(SPACE, theta, x, settings=PosteriorSettings(steps=150, hidden=16))
 
 
-def test_a_response_with_a_step_is_known_to_misfit():
+def test_a_response_that_a_polynomial_follows_is_hardly_moved():
+    tested = response_of(lambda u: 0.5 * u + 0.1 * u**2).tested(sets_of(lambda u: 0.5 * u + 0.1 * u**2, 1))
+    # errors of the parameter: 0.2 / 0.5 / root 100 = 0.04; the median of 40 squared pulls scatters by a third
+    offset, wider = tested.tests.correction()
+    assert abs(offset[0]) < 0.04
+    assert wider[0] < 0.05
+    assert 0 < tested.surfaces[0].scatter < 2  # of what the parameter does not explain; summaries are not quite normal
+
+
+def test_a_response_that_a_polynomial_does_not_follow_has_larger_errors():
     def law(u):
-        return np.where(u > 0.2, 1.0, 0.0)
+        return 0.5 * u + 0.15 * np.sin(9 * u)
 
-    surface = surface_of(law)
-    tested = surface.tested(*sets_of(law))
-    # a polynomial of fifth order is off by about 0.1 to 0.4 near the step: a tenth of 1 on average, noise is 0.02
-    assert tested.misfit > 5 / EVENTS
-    chi = [tested.pulls(u[None], mean, share)[0][0] for u, mean, share in zip(*sets_of(law), strict=True)]
-    assert np.mean(chi) == pytest.approx(1, abs=0.35)  # other sets; chi squared is dominated by those near the step
-    blind = [surface.pulls(u[None], mean, share)[0][0] for u, mean, share in zip(*sets_of(law), strict=True)]
-    assert np.mean(blind) > 5
+    blind, fresh = response_of(law), sets_of(law, 2)
+    tested, pulls = blind.tested(sets_of(law, 1)), []
+    for posterior in (blind, tested):
+        draws = np.stack([posterior.sample(x, 200, seed=i) for i, x in enumerate(fresh.x)])
+        pulls.append(np.median(np.abs(draws.mean(axis=1) - fresh.theta) / draws.std(axis=1)))
+    assert tested.tests.correction()[1][0] > 0.05
+    assert pulls[0] > 1.2
+    assert pulls[1] == pytest.approx(0.67, abs=0.35)  # median of a normal pull, of 40
+    each = tested.sample_tests()
+    assert each.shape == (SETS, 200, 1)
+    assert each.min() >= -1
+    assert each.max() <= 1
 
 
 def test_the_calls_are_never_more_than_the_budget_and_sets_are_as_large_as_it_allows():

@@ -13,6 +13,7 @@ __all__ = ["Level", "Verdict", "judge"]
 
 Level = Literal["good", "unsure", "alarm"]
 
+NEARLY = 0.9  # share of the data's events that a test needs
 IMPROVED, CHANCE = 0.8, 2.0
 ENOUGH = 100
 """Tests from which on errors are called trusted."""
@@ -118,7 +119,7 @@ def _headline(
         return "The tuned parameters are below; their errors were not tested", "unsure"
     if wide < ALARM:
         return "The parameters are tuned; their errors are too large, and hold the truth too often", "unsure"
-    if calibration.events < events:
+    if calibration.events < NEARLY * events:
         sets = f"sets of {calibration.events:,} event{'' if calibration.events == 1 else 's'}"
         return f"The parameters are tuned; their errors were tested with {sets}, the data have {events:,}", "unsure"
     if calibration.tests < ENOUGH:
@@ -159,7 +160,7 @@ def _errors(calibration: Calibration | None, kind: str, events: int) -> list[str
         f"{_seen(calibration)} would have been noticed in 9 of 10 cases."
     )
     found = [words]
-    if calibration.events < events:
+    if calibration.events < NEARLY * events:
         found.append(f"The data have {events:,} events, more than each of these simulations.")
     return found
 

@@ -9,6 +9,8 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+from scipy.stats import chi2
 from torch import Tensor
 
 from facsim.errors import DataError
@@ -35,6 +37,49 @@ CLOUD = 2000  # points to cool down: the mean of many events leaves one mode, or
 MOST_COMPONENTS, LEAST_COMPONENT = 30, 1e-6  # of the events' own columns; share of the largest variance
 
 
+@dataclass(frozen=True)
+class Tests:
+    r"""Posteriors of simulated sets whose parameters are known, and how a posterior is corrected for what they show.
+
+    A polynomial of few terms does not follow every response, and its own errors are the same for all data; many events
+    of data see both. Parameter j is moved by the median of :math:`d_j = u_j - \bar u_j` over the sets. As with the
+    scale factor of the Particle Data Group its error then grows until the pulls are what they should be: by a variance
+    :math:`s_j^2` such that the median of :math:`d_j^2 / (\sigma_j^2 + s_j^2)` is that of one degree of freedom.
+    Medians, since polynomials are worst in a few corners.
+
+    Parameters
+    ----------
+    truth : array (t, p)
+        Places.
+    draws, places : array (t, n, p)
+        Points of the posterior of each set, and their places.
+    """
+
+    truth: Array
+    draws: Array
+    places: Array
+
+    def correction(self, without: int | None = None) -> tuple[Array, Array]:
+        """Offsets (p,) in places and standard deviations s (p,) to add; `without` one of the sets."""
+        kept = np.arange(len(self.truth)) != without
+        off = (self.truth - self.places.mean(axis=1))[kept]
+        alone = ~np.eye(len(off), dtype=bool)
+        square = np.array([(own - np.median(off[others], axis=0)) ** 2 for own, others in zip(off, alone, strict=True)])
+        variance = self.places.var(axis=1)[kept]
+        wider = [_lacking(*column) for column in zip(square.T, variance.T, strict=True)]
+        return np.median(off, axis=0), np.sqrt(wider)
+
+
+def _lacking(square: Array, variance: Array) -> float:
+    """What must be added to variances for the median of squared pulls to be right."""
+    wanted = chi2.median(1)
+
+    def excess(more: float) -> float:
+        return float(np.median(square / (variance + more)) - wanted)
+
+    return 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, square.max() / wanted))
+
+
 @dataclass
 class Response:
     """Likelihood of the mean summary of many events (`Surface`); made by `fit_response`.
@@ -48,12 +93,15 @@ class Response:
         One per seed.
     columns : Surface
         The response of the events' own columns, for a test that does not rely on what was learned.
+    tests : Tests, optional
+        What simulated sets tell of the lack of fit.
     """
 
     region: Region
     blocks: tuple[Block, ...]
     surfaces: list[Surface]
     columns: Surface
+    tests: Tests | None = None
 
     def log_likelihood(
         self, theta: ArrayLike, x: ArrayLike | Events, weights: ArrayLike | None = None, member: int = 0
@@ -63,15 +111,8 @@ class Response:
 
     def sample(self, x: ArrayLike | Events, n: int = 1000, seed: int = 0, weights: ArrayLike | None = None) -> Array:
         """Draw parameter points (n, p) given all events x (k, d) of one point; the members' posteriors are mixed."""
-        parts = []
-        for i in range(len(self.surfaces)):
-            own = n // len(self.surfaces) + (i < n % len(self.surfaces))
-            parts.append(cool(self._law(x, weights, i), self.region, own, seed + i, CLOUD))
-        return np.concatenate(parts)
-
-    def sample_each(self, x: ArrayLike, n: int = 1000, seed: int = 0) -> Array:
-        """Posterior samples (m, n, p) of many sets x (m, k, d), for calibration."""
-        return np.stack([self.sample(one, n, seed + i) for i, one in enumerate(np.asarray(x, np.float32))])
+        points = self._exact(x, n, seed, weights)
+        return points if self.tests is None else self._moved(points, *self.tests.correction(), seed)
 
     def goodness(self, x: ArrayLike | Events, weights: ArrayLike | None = None, seed: int = 0) -> float:
         """p-value of the mean summary, and of the mean columns, near the best of posterior samples (`Surface.pvalue`).
@@ -87,32 +128,42 @@ class Response:
             pvalues.append(surface.pvalue(u[best], mean, share))
         return min(1.0, 2 * min(pvalues))
 
-    def tested(self, sets: Pairs) -> Response:
-        """The same with the lack of fit that simulated sets of known parameters show (`Surface.tested`)."""
-        return self._tested(sets.theta, self._means(sets))
-
-    def sample_sets(self, sets: Pairs, n: int = 1000, seed: int = 0) -> Array:
-        """Posterior samples (t, n, p) of each of the sets; each with the lack of fit that the others show."""
-        means, samples = self._means(sets), []
-        for i, x in enumerate(sets.x):
-            others = np.arange(len(sets)) != i
-            tested = self._tested(sets.theta[others], [(mean[others], share[others]) for mean, share in means])
-            samples.append(tested.sample(x, n, seed + i, sets.weights[i]))
-        return np.stack(samples)
-
-    def _means(self, sets: Pairs) -> list[tuple[Array, Array]]:
-        """Mean summaries (t, q) of sets and their variances (t,), for all surfaces."""
-        found = []
+    def tested(self, sets: Pairs, n: int = 200, seed: int = 0) -> Response:
+        """The same with the lack of fit that simulated sets of known parameters show (`Tests`)."""
+        draws = np.stack([self._exact(x, n, seed + i, sets.weights[i]) for i, x in enumerate(sets.x)])
+        u = _place(self.region, sets.theta)
+        tested = []
         for surface in (*self.surfaces, self.columns):
             means, shares = zip(*(surface.mean(x, w) for x, w in zip(sets.x, sets.weights, strict=True)), strict=True)
-            found.append((np.array(means), np.array(shares)))
-        return found
+            tested.append(surface.tested(u, np.array(means), np.array(shares)))
+        tests = Tests(u, draws, _place(self.region, draws))
+        return replace(self, surfaces=tested[:-1], columns=tested[-1], tests=tests)
 
-    def _tested(self, theta: Array, means: list[tuple[Array, Array]]) -> Response:
-        u = _place(self.region, theta)
-        surfaces = zip((*self.surfaces, self.columns), means, strict=True)
-        *of_summaries, of_columns = [surface.tested(u, mean, share) for surface, (mean, share) in surfaces]
-        return replace(self, surfaces=of_summaries, columns=of_columns)
+    def sample_tests(self, seed: int = 0) -> Array:
+        """Posterior samples (t, n, p) of each of the sets of `tested`, with the lack of fit that the others show."""
+        if self.tests is None:
+            msg = "this response was not tested: call tested(sets) first"
+            raise DataError(msg)
+        moved = (self._moved(points, *self.tests.correction(i), seed + i) for i, points in enumerate(self.tests.draws))
+        return np.stack(list(moved))
+
+    def _exact(self, x: ArrayLike | Events, n: int, seed: int, weights: ArrayLike | None = None) -> Array:
+        """Points (n, p) as if the polynomials had no lack of fit."""
+        parts = []
+        for i in range(len(self.surfaces)):
+            own = n // len(self.surfaces) + (i < n % len(self.surfaces))
+            parts.append(cool(self._law(x, weights, i), self.region, own, seed + i, CLOUD))
+        return np.concatenate(parts)
+
+    def _moved(self, points: Array, offset: Array, wider: Array, seed: int) -> Array:
+        """Points (n, p) moved in places, by an offset (p,) and at random; who would leave the region is thrown back."""
+        whole = self.region.space.whole
+        noise = np.random.default_rng([seed, 0x5A1F]).standard_normal(points.shape)
+        u = _place(self.region, points) + offset + wider * noise
+        u = np.where(np.abs(u) > 1, np.clip(2 * np.sign(u) - u, -1, 1), u)  # reflected at the edge
+        low, span = self.region.edges()
+        moved = np.where(whole, points, low + span * (u + 1) / 2)
+        return np.where(self.region.contains(moved)[:, None], moved, points)
 
     def _law(self, x: ArrayLike | Events, weights: ArrayLike | None, member: int) -> Callable[[ArrayLike], Array]:
         """The likelihood as a function of points alone: events are summarised once."""

@@ -1,4 +1,4 @@
-"""How the mean of a summary of events responds to the parameters: a polynomial, its errors, and its lack of fit."""
+"""How the mean of a summary of events responds to the parameters: a polynomial, and its errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from scipy.optimize import brentq
 
 __all__ = ["Summary", "Surface", "fit_surface"]
 
@@ -21,7 +20,6 @@ DEGREES = (1, 2, 3, 4, 5)
 PER_TERM = 30  # events that a term of the response needs
 FOLDS = 5
 LEAST_VARIANCE = 0.05  # of the mean variance: a polynomial may fall below zero
-MOST_MISFIT = 100.0  # in units of an event's variance
 STEP = 1e-4  # of a derivative
 
 
@@ -30,10 +28,10 @@ class Surface:
     r"""Mean and covariance of a summary's columns as polynomials of the place u, from -1 to 1 in every parameter.
 
     .. math:: \bar s \sim N\left(B \phi(u),\ C(u) \left[\frac{\sum w^2}{(\sum w)^2}
-        + \phi^T (\Phi^T \Phi)^{-1} \phi + m\right]\right)
+        + \phi^T (\Phi^T \Phi)^{-1} \phi\right]\right)
 
-    The second term is the error of the polynomial, from the finite number of calls; the third its lack of fit, which
-    `tested` finds, together with the scatter of what no parameters explain.
+    The second term is the error of the polynomial, from the finite number of calls. `tested` finds the scatter of what
+    no parameters explain.
     """
 
     summary: Summary
@@ -43,7 +41,6 @@ class Surface:
     variances: Array  # (terms of second order, q)
     floor: Array  # (q,)
     correlation: Array  # (q, q)
-    misfit: float = 0.0
     scatter: float = 1.0
     freedom: float = 0.0
 
@@ -59,29 +56,14 @@ class Surface:
     def pulls(self, u: Array, mean: Array, share: float | Array) -> tuple[Array, Array]:
         """Chi squared (n,) of a mean summary (q,) at places (n, p), and logarithm of the variances' product."""
         basis = polynomials(u, self.powers)
-        variance = self._variance(u) * (share + self._error(basis) + self.misfit)[:, None]
+        variance = self._variance(u) * (share + self._error(basis))[:, None]
         pulls = self._whitened((mean - basis @ self.slopes) / np.sqrt(variance))
         return (pulls**2).sum(axis=1), np.log(variance).sum(axis=1)
 
     def tested(self, u: Array, means: Array, shares: Array) -> Surface:
-        r"""The same with the lack of fit that sets of events of known places (t, p) show in their means (t, q).
-
-        A polynomial of few terms does not follow every response, and many events of data see it. As with the scale
-        factor of the Particle Data Group, variances grow until :math:`\chi^2` per degree of freedom is one on average;
-        here by a term that does not depend on how many events a set holds. Only what moves the parameters counts, the
-        part of the pulls along the slopes.
-        """
-        parts = [self._parts(*one) for one in zip(u, means, shares, strict=True)]
-        along, across, bound, known = np.array(parts).T
-
-        def excess(misfit: float) -> float:
-            return float((along * known / (known + misfit)).sum() / bound.sum() - 1)
-
-        misfit = 0.0
-        if excess(0.0) > 0:
-            misfit = MOST_MISFIT if excess(MOST_MISFIT) > 0 else float(brentq(excess, 0, MOST_MISFIT))
-        freedom = float((self.width - bound).sum())
-        return replace(self, misfit=misfit, scatter=float(across.sum()) / freedom, freedom=freedom)
+        """The same with the scatter across the slopes of sets of known places (t, p), by their means (t, q)."""
+        across, expected, freedom = np.array([self._across(*one) for one in zip(u, means, shares, strict=True)]).T
+        return replace(self, scatter=float(across.sum() / expected.sum()), freedom=float(freedom.sum()))
 
     def pvalue(self, place: Array, mean: Array, share: float) -> float:
         """How often a mean summary (q,) is farther from what the parameters near a place (p,) can give.
@@ -89,25 +71,26 @@ class Surface:
         From the part of the pulls across the slopes; its scale is that of the sets in `tested` (an F distribution),
         else one.
         """
-        _, across, bound, _ = self._parts(place, mean, share)
-        free = self.width - bound
+        across, expected, freedom = self._across(place, mean, share)
         if self.freedom:
-            return float(stats.f.sf(across / free / self.scatter, free, self.freedom))
-        return float(stats.chi2.sf(across, free))
+            return float(stats.f.sf(across / expected / self.scatter, freedom, self.freedom))
+        return float(stats.chi2.sf(freedom * across / expected, freedom))
 
-    def _parts(self, place: Array, mean: Array, share: float) -> tuple[float, float, float, float]:
-        r"""Chi squared of a mean along the slopes J at a place and across them, degrees of freedom along, variance.
+    def _across(self, place: Array, mean: Array, share: float) -> tuple[float, float, float]:
+        r"""Chi squared of a mean across the slopes J at a place, what is expected of it, and its degrees of freedom.
 
         The prior allows u a variance of 1/3, so that pulls have the covariance :math:`v + J J^T / 3` with the variance
-        v of the mean: directions that the parameters hardly move are not along J.
+        v of the mean: directions that the parameters hardly move are not along J. The sum of squares with weights w has
+        :math:`(\sum w)^2 / \sum w^2` degrees of freedom (Satterthwaite, Biometrics Bull. 2 (1946) 110).
         """
         basis = polynomials(place[None], self.powers)
         known = share + float(self._error(basis)[0])
         pull = self._whitened((mean - basis @ self.slopes) / np.sqrt(self._variance(place[None])))[0]
         axes, lengths, _ = np.linalg.svd(self._slope(place), full_matrices=False)
         bound = lengths**2 / (lengths**2 + 3 * known)
-        along = float(bound @ (axes.T @ pull) ** 2 / known)
-        return along, float(pull @ pull / known) - along, float(bound.sum()), known
+        weights = np.concatenate([1 - bound, np.ones(self.width - len(bound))])
+        chi = float((pull @ pull - bound @ (axes.T @ pull) ** 2) / known)
+        return chi, float(weights.sum()), float(weights.sum() ** 2 / (weights**2).sum())
 
     def _slope(self, place: Array) -> Array:
         """Derivatives (q, p) of the whitened mean at a place (p,)."""
@@ -154,7 +137,7 @@ def fit_surface(summary: Summary, u: Array, x: NDArray[np.float32], seed: int) -
     floor = LEAST_VARIANCE * (residual**2).mean(axis=0)
     scaled = residual / np.sqrt(np.maximum(quadratic @ variances, floor))
     correlation = np.corrcoef(scaled, rowvar=False).reshape(2 * s.shape[1:]) + 1e-6 * np.eye(s.shape[1])
-    errors = np.asarray(np.linalg.inv(basis.T @ basis), np.float64)
+    errors = np.asarray(np.linalg.pinv(basis.T @ basis, hermitian=True), np.float64)  # a whole parameter may be settled
     return Surface(summary, powers, np.asarray(slopes, np.float64), errors, np.asarray(variances), floor, correlation)
 
 

@@ -40,14 +40,15 @@ def calibration(
     if held is None:
         log.warning("too few calls to test the errors of %d events with: raise --calls to %d", events, 70 * events)
         return None
-    full = held[(held.weights != 0).all(axis=1)]
+    # a response weighs events, and has drawn for these very sets
+    full = held if isinstance(posterior, Response) else held[(held.weights != 0).all(axis=1)]
     if not isinstance(posterior, Posterior):
         full = full[:MOST_SLOW]
     if len(full) < LEAST_TESTS:
         log.warning("%d points are too few to test the calibration with: raise --calls", len(full))
         return None
     if isinstance(posterior, Response):
-        samples = posterior.sample_sets(full, DRAWS, seed)
+        samples = posterior.sample_tests(seed)
     else:
         samples = posterior.sample_each(full.x, DRAWS, seed)
     shares = coverage(full.theta, samples, LEVELS.tolist(), seed=seed).shares
