@@ -14,6 +14,7 @@ are not counted. Coverage: how often the true point lies in the central 68 % int
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from facsim.errors import FacsimError
-from facsim.files import write_json
+from facsim.files import atomic, write_json
 from facsim.metrics import wasserstein
 from facsim.models import Surrogate
 from facsim.simulators.parametric import ParametricSimulator, Space, parametric
@@ -213,7 +214,12 @@ def main() -> None:
     out.add_argument("--trial", action="store_true", help="tiny trainings: only to see that it runs")
     out.add_argument("--seed", type=int, default=0)
     out.add_argument("-o", "--output", type=Path, default=Path("bench/out/magan-study.json"))
+    out.add_argument("--merge", type=Path, nargs="+", help="results to put into one table; nothing is tuned")
+    out.add_argument("--fragment", type=Path, help="Markdown file for the table")
     chosen = out.parse_args()
+    if chosen.merge:
+        publish(merged(chosen.merge), chosen.fragment)
+        return
     torch.set_num_threads(1)
     rows: list[dict[str, Any]] = []
     for case in chosen.cases.split(","):
@@ -222,7 +228,22 @@ def main() -> None:
                 rows.append(judge(problem, method, chosen))
                 print({k: v for k, v in rows[-1].items() if k not in {"games", "seed_spread"}}, flush=True)
                 write_json(chosen.output, {"simulator": chosen.simulator, "rows": rows})
-    print(table(rows))
+    publish(rows, chosen.fragment)
+
+
+def merged(files: list[Path]) -> list[dict[str, Any]]:
+    """Rows of several results; of the same case, data set and method the last."""
+    found = [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))["rows"]]
+    return list({(row["case"], row["data_set"], row["method"]): row for row in found}.values())
+
+
+def publish(rows: list[dict[str, Any]], fragment: Path | None) -> None:
+    """Print the table, and write it."""
+    text = table(rows)
+    print(text)
+    if fragment:
+        with atomic(fragment) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
