@@ -8,7 +8,7 @@ import torch
 
 from facsim import Block, Events, Schema
 from facsim.errors import CheckpointError, DataError
-from facsim.simulators.parametric import Parameter, ParametricSimulator, Space
+from facsim.simulators.parametric import Parameter, ParametricSimulator, Space, parametric
 from facsim.tuning.posterior import (
     Posterior,
     PosteriorSettings,
@@ -252,3 +252,12 @@ def test_bad_input_says_so():
     data = Events([[0.5]], np.empty((1, 0)), Schema(Normal.features))
     with pytest.raises(DataError, match="raise --calls"):
         tune_posterior(Normal(), data, calls=50)
+
+
+def test_events_of_a_simulator_without_randomness_are_one_event():
+    lines = parametric("lines")
+    data = lines.sample(np.tile([0.3, 6, 3, 12], (300, 1)), seed=1)
+    quick = SMALL.model_copy(update={"steps": 20, "members": 1})
+    assert learn_posterior(lines, data, calls=600, settings=quick).engine == "flow"
+    mixed = learn_posterior(lines, lines.sample(lines.space.draw(300, 1), seed=1), calls=1200, settings=quick)
+    assert mixed.engine == "mean"  # they differ: all are looked at

@@ -31,6 +31,7 @@ __all__ = ["Response", "fit_response"]
 Array = NDArray[np.float64]
 LEARNED = 0.4  # share of the events that the summary is learned from; the response needs others
 MOST_VALIDATED = 5000
+TINY = 1e-12  # variance of a parameter that is settled
 MOST_SQUARED = 5  # parameters up to which the summary holds their products, too
 ROWS = 20_000
 CLOUD = 2000  # points to cool down: the mean of many events leaves one mode, or a few that are near
@@ -75,7 +76,7 @@ def _lacking(square: Array, variance: Array) -> float:
     wanted = chi2.median(1)
 
     def excess(more: float) -> float:
-        return float(np.median(square / (variance + more)) - wanted)
+        return float(np.median(square / (variance + more + TINY)) - wanted)
 
     return 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, square.max() / wanted))
 

@@ -113,7 +113,7 @@ def tune_posterior(
     """
     settings, begun = settings or PosteriorSettings(), time.perf_counter()
     learned = learn_posterior(simulator, data, calls=calls, seed=seed, settings=settings, progress=progress)
-    seen = observed(simulator, data, least=1)
+    seen = _seen(simulator, data)
     samples = learned.posterior.sample(seen, settings.samples, seed)
     details: dict[str, Any] = {"engine": learned.engine, "events": len(seen), "rounds": list(learned.rounds)}
     if isinstance(learned.posterior, Posterior):
@@ -169,7 +169,7 @@ def learn_posterior(
     With one round it holds for any data of as many events; later rounds make it one for these data.
     """
     settings = settings or PosteriorSettings()
-    seen = observed(simulator, data, least=1)
+    seen = _seen(simulator, data)
     check_points(settings, simulator.features)
     plan = Plan.make(len(seen), calls, settings, simulator.repeats)
     engine, turns = plan.engine, len(plan.tests)
@@ -207,6 +207,21 @@ def learn_posterior(
     if posterior is None or known is None:  # there is at least one round
         raise AssertionError
     return Learned(engine, posterior, known, held, account, tuple(rounds))
+
+
+def _seen(simulator: ParametricSimulator, data: Events) -> Events:
+    """What the data tell: without randomness, many events of one point are one event, again and again."""
+    seen = observed(simulator, data, least=1)
+    if simulator.stochastic or simulator.given or seen.weights is not None:
+        return seen
+    if (seen.features == seen.features[0]).all():
+        return seen[:1]
+    log.warning(
+        "%s has no randomness, but the events of the data differ: they are not of one set of parameters, or hold noise "
+        "that the simulator does not know; the method 'population' finds a spread of parameters",
+        simulator.name,
+    )
+    return seen
 
 
 def _simulate(account: Account, theta: Array, data: Events, size: int, seed: int) -> Pairs:
