@@ -61,7 +61,7 @@ Plan(engine='mean', points=7000, size=1, tests=(10, 20), of=200)]
         rounds = settings.rounds or 1
         engine = settings.engine
         if engine == "auto":
-            engine = "flow" if calls >= ENOUGH_POINTS * rounds * events else "mean"
+            engine = "flow" if events == 1 or calls >= ENOUGH_POINTS * rounds * events else "mean"
         size = repeats if engine == "mean" else 1
         tests, of = (0,) * rounds, 0
         if engine == "flow":
