@@ -106,7 +106,7 @@ def split(file: Path, first: Path, second: Path, fraction: float, seed: int) -> 
 def convert(file: Path, output: Path, layout: str | None, tree: str | None) -> None:
     """Write events in another layout.
 
-    FILE is whatever facsim reads: a file of events, a pattern in quotes ('runs/*.root'), IDX images, a folder of PNG
+    FILE is whatever facsim reads: a file of events, a pattern in quotes (``runs/*.root``), IDX images, a folder of PNG
     images. The suffix of OUTPUT chooses the format; names and types of a ROOT file's tree and branches are kept.
     """
     from facsim import api
