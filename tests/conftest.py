@@ -1,6 +1,8 @@
 """Fixtures that several test files share."""
 
+import contextlib
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,10 @@ import numpy as np
 import pytest
 
 from facsim import Block, Events, Grid, Schema
+
+# A shell starts what runs in the background deaf to Ctrl-C, which the tests of Ctrl-C would wait for in vain.
+with contextlib.suppress(ValueError):  # not in the main thread
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
