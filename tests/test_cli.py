@@ -318,7 +318,9 @@ def shown_commands():
 
 @pytest.mark.parametrize("line", list(shown_commands()))
 def test_commands_in_the_documentation_parse(line):
-    words = shlex.split(line.split(" > ")[0].replace('"$steps"', "9").replace('"${against[@]}"', ""), comments=True)
+    words = shlex.split(
+        re.sub(r" > [\w./-]+$", "", line).replace('"$steps"', "9").replace('"${against[@]}"', ""), comments=True
+    )
     command, rest = cli, words[1:]
     while rest and rest[0] in getattr(command, "commands", {}):
         command = command.commands[rest.pop(0)]

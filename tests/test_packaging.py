@@ -21,7 +21,7 @@ HEAVY = (
 )
 
 # Import name -> name of the distribution, where they differ.
-DISTRIBUTIONS = {"yaml": "pyyaml", "sklearn": "scikit-learn", "geant4_pybind": "geant4-pybind"}
+DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "geant4_pybind": "geant4-pybind"}
 
 
 def run(code: str) -> str:
