@@ -28,7 +28,9 @@ def grown(inner):
     """Text and value side by side: numpy computes what the text says."""
     pairs = st.tuples(inner, st.sampled_from(sorted(BINARY)), inner)
     both = pairs.map(lambda t: (f"({t[0][0]} {t[1]} {t[2][0]})", BINARY[t[1]](t[0][1] * 1.0, t[2][1] * 1.0)))
-    call = st.tuples(st.sampled_from(sorted(UNARY)), inner).map(lambda t: (f"{t[0]}({t[1][0]})", UNARY[t[0]](t[1][1])))
+    call = st.tuples(st.sampled_from(sorted(UNARY)), inner).map(
+        lambda t: (f"{t[0]}({t[1][0]})", UNARY[t[0]](t[1][1] * 1.0))
+    )
     sign = inner.map(lambda t: (f"(-{t[0]})", np.negative(t[1] * 1.0)))
     pick = st.tuples(inner, inner).map(lambda t: (f"min({t[0][0]},{t[1][0]})", np.minimum(t[0][1], t[1][1])))
     return both | call | sign | pick
