@@ -147,7 +147,8 @@ def test_the_film_runs_and_can_be_stopped(pages: dict[str, tuple[str, Path]], tm
       const label = () => document.querySelector('output').textContent, seen = [];
       const button = document.querySelector('.film button');
       const look = () => seen.push(label() + ' ' + document.querySelectorAll('.frame-of.now').length);
-      setTimeout(look, 500); setTimeout(look, 900); setTimeout(() => { button.click(); look(); }, 1000);
+      for (let t = 100; t < 1000; t += 100) setTimeout(look, t);
+      setTimeout(() => { button.click(); look(); }, 1000);
       const tell = () => { document.getElementById('found').textContent = seen.join(';') + button.textContent; };
       setTimeout(() => { look(); tell(); }, 6000);
     </script></body>"""
@@ -159,12 +160,12 @@ def test_the_film_runs_and_can_be_stopped(pages: dict[str, tuple[str, Path]], tm
         assert found, dom[-2000:]
         seen = found[1].split(";")
         if flags:  # who wants no motion gets the last frame; the click of the test then starts the film
-            assert seen[:3] == ["step 30 1"] * 3
+            assert set(seen[:10]) == {"step 30 1"}
             assert found[2] == "Pause"
-        else:  # which frame it stops at depends on how busy the machine is
-            assert seen[0] == "step 10 1"
-            assert seen[1] != seen[0]
-            assert seen[2] == seen[3]
+        else:  # which frames are seen, and where it stops, depends on how busy the machine is
+            assert len(set(seen[:10])) > 1
+            assert set(seen) <= {"step 10 1", "step 20 1", "step 30 1"}
+            assert seen[9] == seen[10]
             assert found[2] == "Play"
 
 
