@@ -118,12 +118,7 @@ def _layout(name: str, magic: bytes) -> Layout:
         recognises=lambda path, pick: True,  # noqa: ARG005 - what is wrong with it, the source says
         refuses=lambda schema: "IDX files are only read; write .root, .npz or .h5",  # noqa: ARG005
         source=_Source,
-        sink=_no_sink,
     )
-
-
-def _no_sink(*_: Any) -> Any:
-    raise NotImplementedError
 
 
 IDX = _layout("idx", b"\0\0")

@@ -31,7 +31,7 @@ class Layout:
     refuses : callable
         Why a schema cannot be written in this layout; an empty string if it can.
     source, sink : callable
-        Open a file for reading and for writing.
+        Open a file for reading and for writing; a layout that is only read has no sink, and refuses every schema.
     """
 
     name: str
@@ -40,4 +40,4 @@ class Layout:
     recognises: Callable[[Path, Pick], bool]
     refuses: Callable[[Schema], str]
     source: Callable[[Path, Pick], Source]
-    sink: MakeSink
+    sink: MakeSink | None = None

@@ -75,10 +75,6 @@ def _pixels(file: Path) -> NDArray[Any]:
         raise FileFormatError(msg) from error
 
 
-def _no_sink(*_: Any) -> Any:
-    raise NotImplementedError
-
-
 PNG = Layout(
     name="png",
     suffixes=(),
@@ -86,5 +82,4 @@ PNG = Layout(
     recognises=lambda path, pick: path.is_dir() and bool(_images_in(path)),  # noqa: ARG005 - of folders alone
     refuses=lambda schema: "folders of images are only read; write .root, .npz or .h5",  # noqa: ARG005
     source=_Source,
-    sink=_no_sink,
 )
