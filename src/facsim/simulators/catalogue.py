@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facsim.errors import DataError, SimulationError, nearest
-from facsim.simulators import calorimeter, jets, showers, toys
+from facsim.simulators import calorimeter, cherenkov, jets, showers, toys
 from facsim.simulators.parametric import table
 
 __all__ = ["simulate", "simulators"]
@@ -23,7 +23,8 @@ def _table() -> Mapping[str, Callable[..., Path]]:
     calorimeters = {name: partial(showers.simulate_showers, name) for name in calorimeter.presets()}
     problems = {name: partial(toys.write, name) for name in toys.names()}
     tunable = {name: partial(table.write, name) for name in table.parametric_names()}
-    return calorimeters | {"jets": jets.simulate_jets} | problems | tunable
+    detectors = {name: partial(cherenkov.write_detector, name) for name in cherenkov.detector_names()}
+    return calorimeters | {"jets": jets.simulate_jets} | problems | tunable | detectors
 
 
 def simulators() -> list[str]:
