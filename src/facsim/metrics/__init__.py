@@ -10,7 +10,7 @@ from facsim.metrics.binned import equal_population_edges, separation_power
 from facsim.metrics.c2st import c2st
 from facsim.metrics.calibration import SBC, TARP, Coverage, coverage, sbc, sbc_ranks, tarp
 from facsim.metrics.categories import by_category
-from facsim.metrics.chi_square import Chi2Result, chi2
+from facsim.metrics.chi_square import Chi2Result, chi2, chi2_2d
 from facsim.metrics.classifier import ClassifierResult, FoldResult
 from facsim.metrics.confusion import Confusion, label_confusion
 from facsim.metrics.copies import Memorisation, memorisation
@@ -18,7 +18,7 @@ from facsim.metrics.correlation import correlation_distance
 from facsim.metrics.cramer import CramerVonMisesResult, cramer_von_mises, cramer_von_mises_test
 from facsim.metrics.cumulative import KSResult, ks, ks_statistic, wasserstein
 from facsim.metrics.distances import DISTANCES, Distance, compare
-from facsim.metrics.efficiency import EfficiencyTable, efficiency_ratios
+from facsim.metrics.efficiency import EfficiencyTable, efficiency_ratios, wilson
 from facsim.metrics.energy import energy_distance
 from facsim.metrics.floors import Floor, floor
 from facsim.metrics.frechet import fpd, frechet_distance
@@ -36,10 +36,12 @@ from facsim.metrics.precision_recall import PRDC, precision_recall
 from facsim.metrics.protocols import PROTOCOLS, Protocol, protocol_auc
 from facsim.metrics.quadratic import Estimate
 from facsim.metrics.quantiles import weighted_quantiles
+from facsim.metrics.response import Response, response_along
 from facsim.metrics.roc import AUC, auc, calibrate, jsd
 from facsim.metrics.samples import effective_size
 from facsim.metrics.selection import binned_emd, selection_distance
 from facsim.metrics.sliced import sliced_ks, sliced_wasserstein
+from facsim.metrics.slices import random_slice_ks
 from facsim.metrics.tails import (
     Deviation,
     WeightTails,
@@ -51,6 +53,7 @@ from facsim.metrics.tails import (
 )
 from facsim.metrics.transfer import Transfer, TransferResult, transfer
 from facsim.metrics.uniform import Uniformity, uniformity
+from facsim.metrics.usable import Tracks, UsableBins, condition_edges, usable_bins
 from facsim.metrics.worth import EquivalentEvents, equivalent_events
 
 __all__ = [
@@ -86,11 +89,14 @@ __all__ = [
     "Null",
     "PowerCurve",
     "Protocol",
+    "Response",
     "Scored",
     "TestResult",
+    "Tracks",
     "Transfer",
     "TransferResult",
     "Uniformity",
+    "UsableBins",
     "WeightTails",
     "amplification",
     "auc",
@@ -99,8 +105,10 @@ __all__ = [
     "c2st",
     "calibrate",
     "chi2",
+    "chi2_2d",
     "classifier_weights",
     "compare",
+    "condition_edges",
     "correlation_distance",
     "coverage",
     "cramer_von_mises",
@@ -135,6 +143,8 @@ __all__ = [
     "power_curves",
     "precision_recall",
     "protocol_auc",
+    "random_slice_ks",
+    "response_along",
     "sbc",
     "sbc_ranks",
     "selection_distance",
@@ -144,7 +154,9 @@ __all__ = [
     "tarp",
     "transfer",
     "uniformity",
+    "usable_bins",
     "wasserstein",
     "weight_tails",
     "weighted_quantiles",
+    "wilson",
 ]

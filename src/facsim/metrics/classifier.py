@@ -15,7 +15,7 @@ from facsim.metrics.folds import assign_folds
 from facsim.metrics.roc import auc, calibrate, jsd
 from facsim.metrics.samples import Array, as_weights, require_non_negative
 
-__all__ = ["ClassifierResult", "Columns", "FoldResult", "Pool", "Tally", "judge", "pool"]
+__all__ = ["ClassifierResult", "Columns", "FoldResult", "Pool", "Rows", "Tally", "judge", "pool"]
 
 logger = logging.getLogger(__name__)
 
@@ -103,15 +103,18 @@ class Pool:
         Each sample's weights have a sum of 1.
     fold : array (n + m,)
         Number of the fold that scores the event.
+    positive : array (n + m,), optional
+        What to train with where `weight` is signed.
     """
 
     label: NDArray[np.intp]
     weight: Array
     fold: NDArray[np.intp]
+    positive: Array | None = None
 
     def balanced(self, rows: Rows) -> Array:
-        """Weights of some events such that both samples count the same and the mean is 1."""
-        weight, label = self.weight[rows], self.label[rows]
+        """Weights of some events to train with, such that both samples count the same and the mean is 1."""
+        weight, label = (self.weight if self.positive is None else self.positive)[rows], self.label[rows]
         sums = np.bincount(label, weight, 2)
         return np.asarray(weight / sums[label] * (len(label) / 2))
 
@@ -146,7 +149,9 @@ class Columns(Protocol):
     def __len__(self) -> int: ...
 
 
-def pool(reference: Events | Columns, generated: Events | Columns, folds: int, seed: int) -> Pool:
+def pool(
+    reference: Events | Columns, generated: Events | Columns, folds: int, seed: int, *, signed: bool = False
+) -> Pool:
     """Share out the events of two samples over folds.
 
     Raises
@@ -154,7 +159,7 @@ def pool(reference: Events | Columns, generated: Events | Columns, folds: int, s
     SchemaMismatch
         If the schemas, or the names of the columns, differ.
     WeightError
-        If a weight is negative.
+        If a weight is negative and `signed` does not allow it.
     DataError
         If there are fewer events than folds.
     """
@@ -165,7 +170,8 @@ def pool(reference: Events | Columns, generated: Events | Columns, folds: int, s
         raise SchemaMismatch(msg)
     weights = []
     for events, name in ((reference, "reference weights"), (generated, "generated weights")):
-        require_non_negative(events.weights, name, "a classifier", "Compare the observables by their distances instead")
+        cure = "Compare the observables by their distances instead"
+        require_non_negative(None if signed else events.weights, name, "a classifier", cure)
         weights.append(as_weights(events.weights, len(events), name))
     return Pool(
         np.repeat([0, 1], [len(reference), len(generated)]),

@@ -10,7 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 from facsim.metrics.samples import Array, as_sample, as_weights
 from facsim.metrics.steps import ks_of, w1_of
 
-__all__ = ["KSResult", "Side", "cumulative", "ks", "ks_statistic", "multiplier_noise", "wasserstein"]
+__all__ = [
+    "KSResult",
+    "Side",
+    "cumulative",
+    "ks",
+    "ks_statistic",
+    "largest_variance",
+    "multiplier_noise",
+    "wasserstein",
+]
 
 TAIL = 10
 """Replicas beyond the statistic; with fewer the p-value is extrapolated."""
@@ -126,14 +135,14 @@ def ks(
     above = int(np.count_nonzero(null >= statistic))
     pvalue = (above + 1) / (replicas + 1)
     if above < TAIL < replicas:
-        limit, variance = float(null[TAIL - 1]), _largest_variance(sides)
+        limit, variance = float(null[TAIL - 1]), largest_variance(sides)
         with np.errstate(divide="ignore"):  # no variance at all: two different constants
             far = np.divide(statistic**2 - limit**2, 2 * variance)
         pvalue = (TAIL + 1) / (replicas + 1) * float(np.exp(-far))
     return KSResult(statistic, pvalue)
 
 
-def _largest_variance(sides: tuple[Side, Side]) -> float:
+def largest_variance(sides: tuple[Side, Side]) -> float:
     """Variance of `multiplier_noise` where it is largest."""
     total = np.zeros(len(sides[0].cumulative))
     for side in sides:

@@ -13,14 +13,14 @@ from facsim.errors import DataError
 from facsim.metrics.quantiles import bin_numbers, quantile_edges, weighted_quantiles
 from facsim.metrics.samples import Array, as_sample, as_weights
 
-__all__ = ["EfficiencyTable", "efficiency_ratios"]
+__all__ = ["EfficiencyTable", "efficiency_ratios", "wilson"]
 
 CUTS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 
 
 @dataclass(frozen=True)
 class EfficiencyTable:
-    """Efficiencies of cuts in bins of one quantity; arrays are (bins, cuts), NaN where a bin has no weight.
+    r"""Efficiencies of cuts in bins of one quantity; arrays are (bins, cuts), NaN where a bin has no weight.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class EfficiencyTable:
         Efficiencies.
     ratio, low, high : array (bins, cuts)
         Generated over reference, and its 68 % interval.
+    events : array (2, bins)
+        Effective events of reference and generated, :math:`(\sum w)^2 / \sum w^2`.
     """
 
     edges: Array
@@ -42,6 +44,12 @@ class EfficiencyTable:
     ratio: Array
     low: Array
     high: Array
+    events: Array
+
+    def intervals(self, role: str = "reference") -> tuple[Array, Array]:
+        """Wilson's 68 % intervals of the single efficiencies, each (bins, cuts); see `wilson`."""
+        side = ("reference", "generated").index(role)
+        return wilson(getattr(self, role), self.events[side][:, None])
 
     @property
     def pulls(self) -> Array:
@@ -55,7 +63,43 @@ class EfficiencyTable:
             return [[float(v) if np.isfinite(v) else None for v in row] for row in values]
 
         flat = {name: getattr(self, name).tolist() for name in ("edges", "shares", "thresholds")}
-        return flat | {name: plain(getattr(self, name)) for name in ("reference", "generated", "ratio", "low", "high")}
+        names = ("reference", "generated", "ratio", "low", "high", "events")
+        return flat | {name: plain(getattr(self, name)) for name in names}
+
+
+def wilson(efficiency: ArrayLike, events: ArrayLike, sigmas: float = 1.0) -> tuple[Array, Array]:
+    r"""Wilson's interval of an efficiency.
+
+    .. math:: \frac{\varepsilon + z^2 / 2n \pm z \sqrt{\varepsilon (1 - \varepsilon) / n + z^2 / 4 n^2}}{1 + z^2 / n}
+
+    Parameters
+    ----------
+    efficiency : array
+        Shares of events that pass, 0 to 1.
+    events : array
+        n, of weighted events their effective number.
+    sigmas : float, optional
+        z.
+
+    Returns
+    -------
+    (array, array)
+        Lower and upper end, within 0 and 1; never of no width.
+
+    Notes
+    -----
+    E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209.
+
+    Examples
+    --------
+    >>> low, high = wilson(1.0, 9)
+    >>> round(float(low), 3), round(float(high), 3)
+    (0.9, 1.0)
+    """
+    e, n, z2 = np.asarray(efficiency, np.float64), np.asarray(events, np.float64), sigmas**2
+    half = sigmas * np.sqrt(e * (1 - e) / n + z2 / (4 * n**2))
+    middle = e + z2 / (2 * n)
+    return np.asarray((middle - half) / (1 + z2 / n)), np.asarray((middle + half) / (1 + z2 / n))
 
 
 def efficiency_ratios(
@@ -136,17 +180,18 @@ def efficiency_ratios(
             _efficiencies(sample, weights, bin_numbers(column, edges), len(edges) - 1, thresholds, reverse=reverse)
             for column, (sample, weights) in zip(columns, sides, strict=True)
         ]
-        (er, vr), (eg, vg) = found
+        (er, vr, nr), (eg, vg, ng) = found
         ratio = eg / er
         error = np.exp(np.sqrt(vr / er**2 + vg / eg**2))
-        out[name] = EfficiencyTable(edges, shares, thresholds, er, eg, ratio, ratio / error, ratio * error)
+        sizes = np.array([nr, ng])
+        out[name] = EfficiencyTable(edges, shares, thresholds, er, eg, ratio, ratio / error, ratio * error, sizes)
     return out
 
 
 def _efficiencies(
     sample: Array, weights: Array, number: Any, bins: int, thresholds: Array, *, reverse: bool
-) -> tuple[Array, Array]:
-    """Efficiency and its variance, each (bins, cuts)."""
+) -> tuple[Array, Array, Array]:
+    """Efficiency and its variance, each (bins, cuts), and effective events (bins,)."""
     total, squares = np.bincount(number, weights, bins), np.bincount(number, weights**2, bins)
     total = np.where(total > 0, total, np.nan)  # no efficiency without a positive weight
     size = total**2 / squares
@@ -159,4 +204,4 @@ def _efficiencies(
         passed = np.bincount(number, weights**2 * passes, bins)
         efficiency[:, j] = e
         variance[:, j] = (passed * (1 - e) ** 2 + (squares - passed) * e**2) / total**2
-    return efficiency, variance
+    return efficiency, variance, size
