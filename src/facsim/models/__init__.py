@@ -1,6 +1,8 @@
 """Families of generative models; each registers itself and passes the common laws."""
 
 from facsim.models.base import Batch, ModelConfig, Surrogate, families, family, load, register
+from facsim.models.classifier import Classifier, ClassifierConfig
+from facsim.models.composite import Chain, ChainConfig
 from facsim.models.draw import Draw
 from facsim.models.gan import GAN, GANConfig
 from facsim.models.matching import FlowMatching, FlowMatchingConfig
@@ -10,6 +12,10 @@ from facsim.models.visibility import Visibility, VisibilityConfig
 __all__ = [
     "GAN",
     "Batch",
+    "Chain",
+    "ChainConfig",
+    "Classifier",
+    "ClassifierConfig",
     "Draw",
     "FlowMatching",
     "FlowMatchingConfig",

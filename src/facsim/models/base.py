@@ -98,9 +98,7 @@ class Surrogate(nn.Module, ShardSampler):
         super().__init__()
         self._schema = schema
         self.config = config
-        self.transform: Transform = for_schema(
-            schema, config.knots, kind=config.transform, unit=config.unit, energy_unit=config.energy_unit
-        )
+        self.transform: Transform = self.make_transform(schema)
         self.provenance: dict[str, Any] = {}
         self.register_buffer("low", torch.full((schema.condition_width,), -torch.inf))
         self.register_buffer("high", torch.full((schema.condition_width,), torch.inf))
@@ -122,6 +120,11 @@ class Surrogate(nn.Module, ShardSampler):
         A loss is the mean over the batch, so that the gradients of parts of a batch average to that of the whole. All
         randomness comes from `draw`.
         """
+
+    def make_transform(self, schema: Schema) -> Transform:
+        """What stands between events and networks; by default what the settings say."""
+        config = self.config
+        return for_schema(schema, config.knots, kind=config.transform, unit=config.unit, energy_unit=config.energy_unit)
 
     def begin_phase(self, phase: Any) -> None:
         """Take what a phase of the training changes in a model; by default nothing can be changed.

@@ -6,6 +6,7 @@ from facsim.schema import Schema
 from facsim.transforms.base import Code, Transform, fill
 from facsim.transforms.linear import LinearTransform
 from facsim.transforms.marginals import Marginals
+from facsim.transforms.physical import PhysicalTransform
 from facsim.transforms.shower import ShowerTransform
 from facsim.transforms.table import TableTransform
 
@@ -13,6 +14,7 @@ __all__ = [
     "Code",
     "LinearTransform",
     "Marginals",
+    "PhysicalTransform",
     "ShowerTransform",
     "TableTransform",
     "Transform",
