@@ -10,12 +10,18 @@ from typing import Any
 
 import facsim.io
 from facsim.errors import DataError, SimulationError, nearest
+from facsim.simulators.cherenkov.calibration import MuonCalibration, PIDCalibration, RichCalibration
+from facsim.simulators.cherenkov.dirc import Dirc
+from facsim.simulators.cherenkov.muon import Muon
+from facsim.simulators.cherenkov.pid import GlobalPID
 from facsim.simulators.cherenkov.rich import Rich
 from facsim.simulators.toys.base import Toy
 
 __all__ = ["DETECTORS", "detector", "detector_names", "detector_options", "write_detector"]
 
-DETECTORS: dict[str, type[Toy]] = {made.name: made for made in (Rich,)}
+DETECTORS: dict[str, type[Toy]] = {
+    made.name: made for made in (Dirc, Rich, Muon, GlobalPID, RichCalibration, MuonCalibration, PIDCalibration)
+}
 
 
 def detector_names() -> list[str]:
