@@ -11,6 +11,7 @@ from facsim.errors import DataError, SimulationError
 from facsim.metrics import energy_distance
 from facsim.observables import kind_of
 from facsim.simulators import toys
+from facsim.sweights import signal_yield, sweights
 
 ALL = toys.names()
 
@@ -112,19 +113,19 @@ def test_sweights_leave_the_signal(share):
 def test_the_yield_is_the_maximum_of_the_likelihood():
     rng = np.random.default_rng(1)
     s, b = rng.random((2, 500))
-    n = toys.signal_yield(s, b)
+    n = signal_yield(s, b)
 
     def likelihood(share):
         return np.log(share * s + (1 - share) * b).sum()
 
     best = max(np.linspace(0.01, 0.99, 99), key=likelihood)
     assert abs(n / 500 - best) <= 0.01
-    assert toys.signal_yield([1.0, 1.0], [0.5, 0.5]) == 2
-    assert toys.signal_yield([0.5, 0.5], [1.0, 1.0]) == 0
+    assert signal_yield([1.0, 1.0], [0.5, 0.5]) == 2
+    assert signal_yield([0.5, 0.5], [1.0, 1.0]) == 0
     with pytest.raises(DataError, match="both must be positive"):
-        toys.sweights([1.0], [1.0], 1.0, 0.0)
+        sweights([1.0], [1.0], 1.0, 0.0)
     with pytest.raises(DataError, match="nor both zero"):
-        toys.signal_yield([0.0], [0.0])
+        signal_yield([0.0], [0.0])
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2])

@@ -19,15 +19,19 @@ from facsim.io import convert, read, write
 from facsim.io.split import split
 from facsim.report import compare, evaluate, monitor
 from facsim.report.runpage import watch
+from facsim.runtime.members import Member
 from facsim.sampler import Sampler, as_conditions, draw_conditions
 from facsim.schema import Schema
 from facsim.sharding import ShardSampler
 from facsim.simulators import simulate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from facsim.deploy.writer import Profile
     from facsim.models import Surrogate
     from facsim.simulators.parametric import ParametricSimulator
+    from facsim.sweights import SPlot
     from facsim.tuning import Tuned
 
 __all__ = [
@@ -44,6 +48,7 @@ __all__ = [
     "sample",
     "simulate",
     "split",
+    "splot",
     "tune",
     "watch",
     "write",
@@ -104,22 +109,12 @@ def fit(
     """
     require("torch", "train", "fitting a model")
     from facsim import recipes
-    from facsim.training import fit_model
     from facsim.training.images import as_images
 
     chosen = recipes.load(recipe, overrides)
     if chosen.name == recipes.METHOD_GAN:  # whose users have pixels as so many variables
         data = as_images(data, getattr(getattr(chosen.config, "critic", None), "input", ""))
-    return fit_model(
-        data,
-        chosen.family,
-        chosen.config,
-        chosen.training,
-        Path(output),
-        resume=resume,
-        recipe=chosen.to_json(),
-        progress=progress,
-    )
+    return chosen.fit(data, Path(output), resume=resume, progress=progress)
 
 
 def load(path: StrPath) -> ShardSampler:
@@ -164,6 +159,7 @@ def sample(
     tree: str | None = ...,
     threads: int | None = ...,
     strict: bool = ...,
+    member: int | None = ...,
     progress: Progress | None = ...,
 ) -> Events: ...
 @overload
@@ -181,6 +177,7 @@ def sample(
     tree: str | None = ...,
     threads: int | None = ...,
     strict: bool = ...,
+    member: int | None = ...,
     progress: Progress | None = ...,
 ) -> Path: ...
 def sample(
@@ -197,6 +194,7 @@ def sample(
     tree: str | None = None,
     threads: int | None = None,
     strict: bool = False,
+    member: int | None = None,
     progress: Progress | None = None,
 ) -> Events | Path:
     """Draw events from a model, one per row of conditions.
@@ -229,6 +227,8 @@ def sample(
         All usable cores by default.
     strict : bool, optional
         Refuse conditions outside the training range instead of warning.
+    member : int, optional
+        Draw from this member of an ensemble, fitted or exported, from 0; all get the same noise.
     progress : callable, optional
         Called with (events done, events in all) while writing to `output`.
 
@@ -253,7 +253,8 @@ def sample(
     Events(1000 x [layer_0 (3, 96) in MeV, layer_1 (12, 12) in MeV, layer_2 (12, 6) in MeV])
     """
     name = str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
-    sampler = load(model) if isinstance(model, (str, os.PathLike)) else model
+    sampler: Any = load(model) if isinstance(model, (str, os.PathLike)) else model
+    sampler = sampler if member is None else Member(sampler, member)
     given = _conditions(sampler.schema, conditions, energy, ranges, like, n, seed)
     # Only fast samplers know these two: a simulator has no training range, and its own idea of workers.
     options: dict[str, Any] = ({} if threads is None else {"threads": threads}) | ({"strict": True} if strict else {})
@@ -269,6 +270,98 @@ def sample(
             if progress is not None:
                 progress(len(writer), len(matrix))
     return Path(output)
+
+
+def splot(
+    data: StrPath | Sequence[StrPath] | Events,
+    mass: str,
+    *,
+    model: str = "gauss+exp",
+    range: tuple[float, float] | None = None,  # noqa: A002 - what numpy.histogram calls it
+    start: Mapping[str, float] | None = None,
+    fix: Mapping[str, float] | None = None,
+    controls: Iterable[str] | None = None,
+    output: StrPath | None = None,
+    name: str = "sweight",
+    report: StrPath | None = None,
+    progress: Progress | None = None,
+) -> SPlot:
+    """Fit a mass peak over background, and give every event the sWeight that leaves the signal.
+
+    Parameters
+    ----------
+    data : path, Selection or Events
+        Without weights.
+    mass : str
+        Column of the discriminating variable.
+    model : str, optional
+        Peak and background: ``gauss``, ``2gauss``, ``cb`` (Crystal Ball) or ``bw`` (Breit-Wigner); ``exp``, ``poly1``,
+        ``poly2`` or ``flat``.
+    range : (float, float), optional
+        Events outside are left out; all by default.
+    start, fix : mapping, optional
+        Values of parameters to begin with, or to keep; starting values are read off the spectrum by default.
+    controls : iterable of str, optional
+        Variables that are tested for independence of the mass; every column of one number by default.
+    output : path, optional
+        File to write: the events within the range, with all columns that `data` selects, and the weights as the file's
+        event weights, which `fit` and `evaluate` use unasked.
+    name : str, optional
+        Of the weights' branch in a ROOT file; other formats call it ``weights``.
+    report : path, optional
+        Figure (``.svg``) or page (``.html``) to write.
+    progress : callable, optional
+        Called with (events done, events in all) while `output` is written.
+
+    Returns
+    -------
+    SPlot
+        The fit, the weights, the tests; ``.apply(events)`` gives weighted events.
+
+    Raises
+    ------
+    SchemaMismatch
+        If there is no such column, with the nearest name.
+    DataError
+        For NaN, an empty range, too few events, an unknown model or parameter, events that have weights.
+    FitError
+        If the fit does not converge, or finds no signal or no background.
+
+    Warns
+    -----
+    FitWarning
+        For a poor fit, a parameter at its limit, a yield not clear of zero, or a variable that depends on the mass.
+
+    Notes
+    -----
+    Pivk and Le Diberder, arXiv:physics/0402083; see `facsim.sweights`.
+
+    Examples
+    --------
+    >>> import numpy, facsim
+    >>> from facsim import Block, Schema
+    >>> rng = numpy.random.default_rng(1)
+    >>> mass = numpy.concatenate([rng.normal(5280, 20, 600), rng.uniform(5100, 5500, 900)])
+    >>> x = rng.normal(mass * 0 + (numpy.arange(1500) < 600))
+    >>> events = Events(numpy.column_stack([mass, x]), numpy.empty((1500, 0)), Schema((Block("m"), Block("x"))))
+    >>> found = facsim.splot(events, "m", model="gauss+flat")
+    >>> abs(found.weights.sum() - found.fit.signal) < 1e-6 * found.fit.signal, found.warnings
+    (True, ())
+    """
+    import facsim
+    from facsim.report import massfit
+    from facsim.sweights import weigh
+
+    if report is not None:
+        massfit.require_suffix(report)
+    found = weigh(
+        data, mass, model=model, range=range, start=start, fix=fix, controls=controls, output=output, name=name,
+        progress=progress,
+    )  # fmt: skip
+    if report is not None:
+        origin = "" if isinstance(data, Events) else str(data)
+        massfit.write(found.to_json(), report, data=origin, version=facsim.__version__)
+    return found
 
 
 def export(

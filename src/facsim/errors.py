@@ -18,6 +18,8 @@ __all__ = [
     "ExportError",
     "FacsimError",
     "FileFormatError",
+    "FitError",
+    "FitWarning",
     "MissingData",
     "MissingExtra",
     "OptionStringError",
@@ -119,6 +121,14 @@ class RangeWarning(UserWarning):
 
 class TrainingError(FacsimError, RuntimeError):
     """A training that cannot go on, with the diagnosis."""
+
+
+class FitError(FacsimError, RuntimeError):
+    """A fit of a spectrum that did not converge, or that finds nothing to fit, with what to change."""
+
+
+class FitWarning(UserWarning):
+    """A fit that should be looked at: poor agreement, a parameter at its limit, variables that depend on the mass."""
 
 
 class SimulationError(FacsimError, RuntimeError):

@@ -6,6 +6,7 @@ import click
 
 import facsim
 from facsim.cli import data, measure, model
+from facsim.cli.splot import splot
 from facsim.cli.tune import tune
 from facsim.cli.verb import Verbs
 
@@ -27,6 +28,7 @@ for command in (
     data.info,
     data.split,
     data.convert,
+    splot,
     model.recipes,
     model.fit,
     model.watch,

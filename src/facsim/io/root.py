@@ -110,7 +110,8 @@ class RootSource:
             names = numbered(block, form.get("branches", {}).get(block.name, {}))
             self.require(names, form.get("layout", "root"))
             self.plan[block.name] = Column(tuple(names))
-        weights = WEIGHTS if WEIGHTS in self.survey.shapes else None
+        weights = form.get("weights", WEIGHTS)
+        weights = weights if weights in self.survey.shapes else None
         own = Contents.of(schema, self._events, weights=weights, attrs=self.attrs(), form=form, chunk=self._chunk())
         parts = [n for column in self.plan.values() for n in column.branches if n not in self.plan]
         return replace(own, blocks=own.blocks + tuple(map(Block, parts)))  # a cut may name a single branch

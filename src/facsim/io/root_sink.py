@@ -3,7 +3,7 @@
 A form says how a file lays its branches out, so that generated events can be written like the originals::
 
     {"layout": "pixel-branches", "tree": "train_sig",
-     "branches": {"x": {"stem": "x", "first": 0, "type": "float32"}, "label": {"type": "int32"}}}
+     "branches": {"x": {"stem": "x", "first": 0, "type": "float32"}, "label": {"type": "int32"}}, "weights": "sweight"}
 """
 
 from __future__ import annotations
@@ -55,12 +55,13 @@ class RootSink:
         self.file[ATTRS] = json.dumps(dict(attrs))
         if self.form:
             self.file[FORM] = json.dumps(self.form)
-        types = self._types(schema) | ({WEIGHTS: np.dtype(np.float64)} if weighted else {})
+        self.weights = str(self.form.get("weights", WEIGHTS))
+        types = self._types(schema) | ({self.weights: np.dtype(np.float64)} if weighted else {})
         self.tree = self._make(self.form.get("tree", self.tree_name), types)
 
     def put(self, events: Events) -> None:
         """Add events."""
-        weights = {} if events.weights is None else {WEIGHTS: events.weights}
+        weights = {} if events.weights is None else {self.weights: events.weights}
         self.tree.extend(self._columns(events) | weights)
 
     def close(self) -> None:
@@ -76,7 +77,8 @@ class RootSink:
         """The form, with what it does not say about blocks of the schema."""
         known = form.get("branches", {})
         branches = {b.name: self._branch(b, known.get(b.name, {})) for b in schema.features + schema.conditions}
-        return {"layout": self.layout, "tree": form.get("tree", self.tree_name), "branches": branches}
+        named = {"weights": form["weights"]} if "weights" in form else {}
+        return {"layout": self.layout, "tree": form.get("tree", self.tree_name), "branches": branches, **named}
 
     def _branch(self, block: Block, known: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - for other layouts
         return {"type": known.get("type", "float32")}

@@ -5,7 +5,6 @@ from facsim.simulators.toys.digits import Digits
 from facsim.simulators.toys.gaussians import GaussianGrid, Ring, good_share, modes_found
 from facsim.simulators.toys.light_curves import LightCurves
 from facsim.simulators.toys.mixture import SWeightsMixture, background_mass, draw_background_mass, signal_mass
-from facsim.simulators.toys.splot import signal_yield, sweights
 from facsim.simulators.toys.table import get, names, options, write
 from facsim.simulators.toys.transport import LogTransport
 
@@ -25,7 +24,5 @@ __all__ = [
     "names",
     "options",
     "signal_mass",
-    "signal_yield",
-    "sweights",
     "write",
 ]

@@ -13,7 +13,7 @@ from facsim.events import Events
 from facsim.sampler import SHARD
 from facsim.schema import Block, Schema
 from facsim.simulators.toys.base import Conditions, Toy
-from facsim.simulators.toys.splot import signal_yield, sweights
+from facsim.sweights.weights import signal_yield, sweights
 
 __all__ = ["SWeightsMixture", "background_mass", "draw_background_mass", "signal_mass"]
 

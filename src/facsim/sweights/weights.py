@@ -78,7 +78,12 @@ def sweights(signal: ArrayLike, background: ArrayLike, n_signal: float, n_backgr
     Raises
     ------
     DataError
-        If a yield is zero: then there is nothing to separate.
+        If a yield is zero, or the densities are the same wherever there are events: then there is nothing to separate.
+
+    Examples
+    --------
+    >>> sweights([1, 1, 1, 0], [0, 1, 1, 1], 2.0, 2.0).tolist()
+    [1.5, 0.5, 0.5, -0.5]
     """
     densities = np.stack([np.asarray(f, np.float64) for f in (signal, background)])
     if min(n_signal, n_background) <= 0:
@@ -87,5 +92,8 @@ def sweights(signal: ArrayLike, background: ArrayLike, n_signal: float, n_backgr
         )
         raise DataError(msg)
     total = np.array([n_signal, n_background]) @ densities
-    covariance = np.linalg.inv((densities / total**2) @ densities.T)
-    return np.asarray(covariance[0] @ densities / total)
+    inverse = (densities / total**2) @ densities.T
+    if not np.linalg.det(inverse) > 1e-9 * inverse[0, 0] * inverse[1, 1]:
+        msg = "densities of signal and background are proportional: the variable does not tell them apart. Take another"
+        raise DataError(msg)
+    return np.asarray(np.linalg.inv(inverse)[0] @ densities / total)
