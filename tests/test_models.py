@@ -33,6 +33,8 @@ def small(name, schema):
         ]
         stages[1]["given"] = [*given, schema.features[0].name]
         return {"stages": stages[::-1]}
+    if name == "ensemble":
+        return {"parts": [{"family": kind, "model": SMALL[kind]} for kind in ("regression", "cfm")]}
     return SMALL.get(name, {})
 
 

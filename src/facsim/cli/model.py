@@ -109,6 +109,7 @@ def watch(run: Path, output: Path | None) -> None:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--threads", type=int, help="All cores by default; the events do not depend on it.")
 @click.option("--strict", is_flag=True, help="Refuse conditions outside the training range instead of warning.")
+@click.option("--member", type=int, help="Draw from this member of an ensemble, from 0.")
 @click.option("--layout", help="Of the file: pixel-branches, root or rntuple. [default: that of the training data]")
 @click.option("--tree", help="Name of the tree in a ROOT file. [default: that of the training data]")
 @output("File to write; the suffix chooses the format.")
@@ -121,6 +122,7 @@ def sample(
     seed: int,
     threads: int | None,
     strict: bool,
+    member: int | None,
     layout: str | None,
     tree: str | None,
     output: Path,
@@ -150,6 +152,7 @@ def sample(
             seed=seed,
             threads=threads,
             strict=strict,
+            member=member,
             output=output,
             layout=layout,
             tree=tree,

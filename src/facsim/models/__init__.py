@@ -2,7 +2,7 @@
 
 from facsim.models.base import Batch, ModelConfig, Surrogate, families, family, load, register
 from facsim.models.classifier import Classifier, ClassifierConfig
-from facsim.models.composite import Chain, ChainConfig
+from facsim.models.composite import Chain, ChainConfig, Ensemble, EnsembleConfig
 from facsim.models.draw import Draw
 from facsim.models.gan import GAN, GANConfig
 from facsim.models.matching import FlowMatching, FlowMatchingConfig
@@ -17,6 +17,8 @@ __all__ = [
     "Classifier",
     "ClassifierConfig",
     "Draw",
+    "Ensemble",
+    "EnsembleConfig",
     "FlowMatching",
     "FlowMatchingConfig",
     "GANConfig",

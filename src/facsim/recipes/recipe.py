@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,29 +14,20 @@ from pydantic import BaseModel, ValidationError
 
 from facsim.errors import RecipeError, nearest
 from facsim.recipes.option_string import METHOD_GAN, is_option_string, recipe_of
+from facsim.recipes.values import TOP, meaning, merged, parse, put
 
 if TYPE_CHECKING:
-    from facsim.models import ModelConfig
+    import os
+
+    from facsim.events import Events
+    from facsim.models import ModelConfig, Surrogate
     from facsim.training import TrainingSettings
 
-__all__ = ["Recipe", "load", "names", "reference", "summary", "text"]
+__all__ = ["Recipe", "checked", "load", "made", "names", "read", "reference", "summary", "text"]
 
 M = TypeVar("M", bound=BaseModel)
 
 SUFFIXES = {".yaml", ".yml"}
-TOP = ("base", "family", "summary", "reference", "model", "training")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's booleans, true and false: `on` and `off` are words, and names of settings."""
-
-
-BOOL = "tag:yaml.org,2002:bool"
-_Loader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag != BOOL]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(BOOL, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
 
 
 @dataclass(frozen=True)
@@ -76,6 +66,28 @@ class Recipe:
             "training": self.training.model_dump(),
         }
 
+    def fit(
+        self,
+        data: str | os.PathLike[str] | Events,
+        folder: Path,
+        *,
+        resume: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Surrogate:
+        """Fit it to events; see `facsim.training.fit_model`."""
+        from facsim.training import fit_model
+
+        return fit_model(
+            data,
+            self.family,
+            self.config,
+            self.training,
+            folder,
+            resume=resume,
+            recipe=self.to_json(),
+            progress=progress,
+        )
+
 
 def names() -> list[str]:
     """Names of the presets.
@@ -107,7 +119,7 @@ def text(name: str) -> str:
 
 
 def _of_string(string: str) -> dict[str, Any]:
-    return recipe_of(string, names(), lambda preset: _read(preset)[0])
+    return recipe_of(string, names(), lambda preset: read(preset)[0])
 
 
 def summary(name: str) -> str:
@@ -133,11 +145,11 @@ def reference(name: str) -> str:
 
 
 def _words(name: str) -> dict[str, str]:
-    values, _ = _read(name)
+    values, _ = read(name)
     return {key: str(values.get(key, "")).strip() for key in ("summary", "reference")}
 
 
-def _read(
+def read(
     recipe: str | Path, beside: Path | None = None, above: tuple[str, ...] = ()
 ) -> tuple[dict[str, Any], dict[str, int]]:
     """Values of a preset or a file on top of those of its base, and the line of each key that stands in itself.
@@ -157,32 +169,18 @@ def _read(
     if str(recipe) in above:
         msg = f"{origin} is based on itself: {' > '.join([*above, str(recipe)])}. Change one 'base' of these"
         raise RecipeError(msg)
-    values, lines = _parse(source, origin)
+    values, lines = parse(source, origin)
     base = values.pop("base", None)
     if base is None:
         return values, lines
     if not isinstance(base, str):
         msg = f"{origin}: base = {base!r} must be the name of a recipe, or the path of a YAML file"
         raise RecipeError(msg)
-    return _merged(_read(base, beside, (*above, str(recipe)))[0], values), lines
+    return merged(read(base, beside, (*above, str(recipe)))[0], values), lines
 
 
 def _origin(recipe: str | Path) -> str:
     return str(recipe) if Path(recipe).suffix in SUFFIXES else f"recipe '{recipe}'"
-
-
-def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Values above on those below; a part with another ``kind`` replaces that below."""
-    out = dict(below)
-    for key, value in above.items():
-        under = out.get(key)
-        if isinstance(value, Mapping) and isinstance(under, str):  # a part that is given by name only
-            under = {"kind": under}
-        if isinstance(value, Mapping) and isinstance(under, dict) and value.get("kind") in {None, under.get("kind")}:
-            out[key] = _merged(under, value)
-        else:
-            out[key] = value
-    return out
 
 
 def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -207,18 +205,46 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
     >>> load("cfm", {"training.steps": "2000"}).training.steps
     2000
     """
-    from facsim.models import family
-    from facsim.training import TrainingSettings
-
+    beside = None
     if is_option_string(str(recipe)):
         origin, name = "the option string", METHOD_GAN
         values = _of_string(str(recipe))
         lines: dict[str, int] = {}
     else:
         origin, name = _origin(recipe), Path(recipe).stem if Path(recipe).suffix in SUFFIXES else str(recipe)
-        values, lines = _read(recipe)
+        values, lines = read(recipe)
+        beside = Path(recipe).parent if Path(recipe).suffix in SUFFIXES else None
     for key, value in (overrides or {}).items():
-        _set(values, key, _value(key, value) if isinstance(value, str) else value)
+        for place in (*_below(values, key), key):
+            put(values, place, meaning(key, value) if isinstance(value, str) else value)
+    return made(values, name, origin, lines=lines, beside=beside)
+
+
+def made(
+    values: dict[str, Any],
+    name: str,
+    origin: str,
+    *,
+    lines: Mapping[str, int] | None = None,
+    beside: Path | None = None,
+) -> Recipe:
+    """The recipe of plain values, checked.
+
+    Parameters
+    ----------
+    values : dict
+        As in a file, its bases included.
+    name, origin : str
+        What it is called, and where the values come from: for messages.
+    lines : mapping, optional
+        Line of every dotted key.
+    beside : Path, optional
+        Folder in which files are looked for that it names.
+    """
+    from facsim.models import family
+    from facsim.recipes.composite import COMPOSITE
+    from facsim.training import TrainingSettings
+
     for group in ("model", "training"):
         if not isinstance(values.get(group) or {}, dict):
             msg = f"{origin}: '{group}' must be a mapping, got {values[group]!r}"
@@ -226,20 +252,28 @@ def load(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Reci
     if "family" not in values:
         msg = f"{origin}: the key 'family' is missing; write for example 'family: cfm'"
         raise RecipeError(msg)
+    if values["family"] in COMPOSITE:
+        return COMPOSITE[str(values["family"])](values, name, origin, beside)
     known = family(str(values["family"])).config_type
     allowed = {*TOP, *_dotted("model", known), *_dotted("training", TrainingSettings)}
     for key in _keys(values):
         if not _is_allowed(key, allowed):
-            line = f", line {lines[key]}" if key in lines else ""
+            line = f", line {lines[key]}" if lines and key in lines else ""
             msg = f"unknown key '{key}' in {origin}{line}.{_nearest_key(key, allowed)}"
             raise RecipeError(msg)
-    config = _checked(known, values, "model", origin)
-    training = _checked(TrainingSettings, values, "training", origin)
+    config = checked(known, values, "model", origin)
+    training = checked(TrainingSettings, values, "training", origin)
     words = {k: str(values.get(k, "")).strip() for k in ("summary", "reference")}
     return Recipe(name, str(values["family"]), words["summary"], words["reference"], config, training)
 
 
-def _checked(model: type[M], values: Mapping[str, Any], group: str, origin: str) -> M:
+def _below(values: Mapping[str, Any], key: str) -> list[str]:
+    """Where a change of a chain's training belongs, too: in each of its stages."""
+    stages = values.get("stages")
+    return [f"stages.{s}.{key}" for s in stages] if key.startswith("training.") and isinstance(stages, dict) else []
+
+
+def checked(model: type[M], values: Mapping[str, Any], group: str, origin: str) -> M:
     """Settings of a group of keys; an impossible value is a `RecipeError` with its dotted key."""
     try:
         return model(**(values.get(group) or {}))
@@ -265,61 +299,6 @@ def _fields_around(model: type[BaseModel], place: tuple[str | int, ...]) -> list
             return []
         model = inner
     return list(model.model_fields)
-
-
-def _parse(source: str, origin: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """Values, and the line on which each dotted key stands."""
-    try:
-        values = _Loader(source).get_single_data()
-        tree = _Loader(source).get_single_node()
-    except yaml.YAMLError as error:
-        msg = f"{origin} is not YAML: {error}"
-        raise RecipeError(msg) from error
-    if not isinstance(values, dict):
-        msg = f"{origin}: a recipe is a mapping with the keys {', '.join(TOP)}"
-        raise RecipeError(msg)
-    lines: dict[str, int] = {}
-
-    def walk(node: Any, prefix: str) -> None:
-        for key, value in node.value:
-            lines[prefix + str(key.value)] = key.start_mark.line + 1
-            if isinstance(value, yaml.MappingNode):
-                walk(value, f"{prefix}{key.value}.")
-
-    walk(tree, "")
-    return values, lines
-
-
-def _value(key: str, words: str) -> Any:
-    """What text on a command line means."""
-    try:
-        return _Loader(words).get_single_data()
-    except yaml.YAMLError as error:
-        msg = f"{key} = {words!r} is not YAML: {' '.join(str(error).split())}"
-        raise RecipeError(msg) from error
-
-
-def _set(values: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key; whether it exists is checked afterwards, for all keys alike.
-
-    ``model.penalties.0.weight`` reaches into a list; a part that is given by name only becomes a mapping.
-    """
-    *groups, last = key.split(".")
-    at: Any = values
-    for group in groups:
-        place: Any = int(group) if isinstance(at, list) and group.isdigit() and int(group) < len(at) else group
-        if isinstance(at, list) and place is group:
-            msg = f"'{key}': '{group}' is not one of the {len(at)} places of that list, counted from 0"
-            raise RecipeError(msg)
-        inner = at[place] if isinstance(at, list) else at.get(place)
-        if isinstance(inner, str) and group not in TOP:
-            inner = {"kind": inner}
-        at[place] = inner if isinstance(inner, (dict, list)) else {}
-        at = at[place]
-    if isinstance(at, list):
-        msg = f"'{key}': give the whole list, or the number of a place and a setting"
-        raise RecipeError(msg)
-    at[last] = value
 
 
 def _is_allowed(key: str, allowed: set[str]) -> bool:

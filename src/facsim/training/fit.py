@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 import facsim
 from facsim import io
 from facsim.detectors.mirrors import mirror_images, symmetric
-from facsim.errors import CheckpointError, DataError, RangeWarning
+from facsim.errors import DataError, RangeWarning
 from facsim.events import Events, concatenate
-from facsim.files import write_json
 from facsim.models import Batch, ModelConfig, Surrogate, family, load
 from facsim.models.base import MODEL_FILE
 from facsim.report.history import HISTORY_FILE, draw_history
 from facsim.report.run import RUN_FILE
 from facsim.report.runpage import watch as page
+from facsim.training.claim import claim
 from facsim.training.data import TrainingData, encode, members, require_groups
 from facsim.training.history import History
 from facsim.training.loop import optimisers_of, train
@@ -241,37 +241,13 @@ def _digest(events: Events) -> str:
 def _claimed(folder: Path, record: dict[str, Any], processes: Processes, *, resume: bool) -> Iterator[None]:
     """Hold the folder for this run; one that fails before anything of it was kept gives the folder back."""
     if processes.first:
-        _claim(folder, record, resume=resume)
+        claim(folder, record, resume=resume)
     try:
         yield
     except Exception:
         if processes.first and not any((folder / name).exists() for name in (STATE_FILE, MODEL_FILE)):
             (folder / RUN_FILE).unlink(missing_ok=True)
         raise
-
-
-def _claim(folder: Path, record: dict[str, Any], *, resume: bool) -> None:
-    """Write the record of a new run, or compare it with that of the run to resume."""
-    import json
-
-    file = folder / RUN_FILE
-    if not file.exists():
-        write_json(file, record)
-        return
-    if not resume:
-        msg = f"{folder} holds a run already: give another folder, or --resume to continue it"
-        raise CheckpointError(msg)
-    known = json.loads(file.read_text(encoding="utf-8"))
-    new = json.loads(json.dumps(record))
-    # A setting that came after the run had its default then.
-    known["training"] = json.loads(TrainingSettings.model_validate({}).model_dump_json()) | known.get("training", {})
-    for group in ("family", "config", "training", "data"):
-        if known.get(group) != new[group]:
-            keys = [group]
-            if isinstance(new[group], dict):
-                keys = [f"{group}.{k}" for k in new[group] if known.get(group, {}).get(k) != new[group][k]]
-            msg = f"{folder}: cannot resume, since {', '.join(keys)} differ from the run there. Give another folder"
-            raise CheckpointError(msg)
 
 
 def _batch(model: Surrogate, events: Events, device: torch.device) -> Batch:

@@ -2,13 +2,20 @@
 
 from facsim.models.composite.base import Composite, PartConfig
 from facsim.models.composite.chain import Chain, ChainConfig, StageConfig
+from facsim.models.composite.ensemble import Ensemble, EnsembleConfig
+from facsim.models.composite.mixture import Mixture
 from facsim.models.composite.when import When
+from facsim.models.composite.wiring import in_order
 
 __all__ = [
     "Chain",
     "ChainConfig",
     "Composite",
+    "Ensemble",
+    "EnsembleConfig",
+    "Mixture",
     "PartConfig",
     "StageConfig",
     "When",
+    "in_order",
 ]

@@ -1,0 +1,118 @@
+"""Fitting a surrogate that is made of others: part by part, each in a run folder of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import facsim
+from facsim.events import Events
+from facsim.models import Surrogate, family
+from facsim.models.base import load
+from facsim.models.composite import Composite
+from facsim.report.run import RUN_FILE
+from facsim.training.claim import claim
+from facsim.training.settings import TrainingSettings
+
+__all__ = ["fit_parts"]
+
+log = logging.getLogger(__name__)
+
+Data = str | os.PathLike[str] | Events
+Progress = Callable[[int, int], None]
+
+
+class Part(Protocol):
+    """What is asked of a recipe of a part; `facsim.recipes.Recipe` is one."""
+
+    @property
+    def training(self) -> TrainingSettings:
+        """Settings of the loop."""
+
+    def fit(self, data: Data, folder: Path, *, resume: bool = False, progress: Progress | None = None) -> Surrogate:
+        """Fit it."""
+
+
+class Whole(Part, Protocol):
+    """What is asked of the recipe of the composed model."""
+
+    @property
+    def family(self) -> str:
+        """Name of the composite family."""
+
+    @property
+    def config(self) -> Any:
+        """Settings of the composed model."""
+
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """Recipes of the parts."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+
+
+def fit_parts(
+    data: Data, recipe: Whole, folder: Path, *, resume: bool = False, progress: Progress | None = None
+) -> Surrogate:
+    """Fit part by part, and write the composed model to ``folder/model.safetensors``.
+
+    Every part has a run folder of its own below (``stages/NAME``, ``members/K``), as `facsim.training.fit_model` makes
+    it. A run that was interrupted goes on with `resume`: finished parts are kept, the one that was stopped goes on.
+
+    Parameters
+    ----------
+    data : path, Selection or Events
+        Read part by part: a part of a chain reads its own blocks only.
+    recipe : CompositeRecipe
+    folder : Path
+    resume : bool, optional
+    progress : callable, optional
+        Called with steps done and steps in all, of all parts together.
+
+    Raises
+    ------
+    SchemaMismatch
+        If the data lack a block that a part asks for.
+    CheckpointError
+        If the folder holds another run, or one and `resume` is not set.
+    """
+    cls = cast("type[Composite]", family(recipe.family))
+    seed = recipe.training.seed
+    shares = {name: cls.share(recipe.config, data, name, seed) for name in recipe.parts}
+    record: dict[str, Any] = {
+        "facsim_version": facsim.__version__,
+        "family": recipe.family,
+        "recipe": recipe.to_json(),
+        "config": recipe.config.model_dump(),
+        "training": recipe.training.model_dump(),
+        "data": {} if isinstance(data, Events) else {"file": Path(data).name},
+    }
+    first = int(os.environ.get("RANK", "0")) == 0
+    if first:
+        claim(folder, record, resume=resume)
+    fitted: dict[str, Surrogate] = {}
+    done = 0
+    for name, part in recipe.parts.items():
+        where = folder / cls.folder / name
+        log.info("fitting '%s', %d of %d", name, len(fitted) + 1, len(recipe.parts))
+        fitted[name] = part.fit(
+            shares[name],
+            where,
+            resume=(where / RUN_FILE).is_file(),
+            progress=_after(done, recipe.training.steps, progress),
+        )
+        done += part.training.steps
+    model = cls.compose(recipe.config, fitted)
+    model.provenance |= {k: record[k] for k in ("facsim_version", "recipe", "data")}
+    if first:
+        model.save(folder)
+    return load(folder) if first else model
+
+
+def _after(done: int, total: int, progress: Progress | None) -> Progress | None:
+    """Progress of a part within the whole."""
+    return None if progress is None else lambda step, _: progress(done + step, total)
