@@ -25,7 +25,7 @@ from facsim.metrics import (
     weighted_quantiles,
     wilson,
 )
-from facsim.metrics.usable import condition_edges
+from facsim.metrics.condition_bins import condition_edges
 
 toy = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("pid_toy.py"))))
 events, tracks, with_background = toy.events, toy.tracks, toy.with_background

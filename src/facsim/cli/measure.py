@@ -43,6 +43,7 @@ max_events = click.option(
 @click.option("--challenge", metavar="DATASET", help="Stand among the submissions: ds1-photons|ds1-pions|ds2|ds3.")
 @click.option("--time-per-event", type=float, metavar="SECONDS", help="Of the model, for the figures against speed.")
 @max_events
+@click.option("--binning", metavar="P:6,ETA:6", help="Conditions whose bins are judged one by one.")
 @selecting("reference", "second", "training")
 @output("Folder for report.html and metrics.json.", required=False)
 def evaluate(reference: Path, generated: Path, second: Path | None, output: Path | None, **options: Any) -> None:

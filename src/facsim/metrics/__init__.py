@@ -12,6 +12,7 @@ from facsim.metrics.calibration import SBC, TARP, Coverage, coverage, sbc, sbc_r
 from facsim.metrics.categories import by_category
 from facsim.metrics.chi_square import Chi2Result, chi2, chi2_2d
 from facsim.metrics.classifier import ClassifierResult, FoldResult
+from facsim.metrics.condition_bins import Tracks, condition_edges, effective_in_bins
 from facsim.metrics.confusion import Confusion, label_confusion
 from facsim.metrics.copies import Memorisation, memorisation
 from facsim.metrics.correlation import correlation_distance
@@ -53,7 +54,7 @@ from facsim.metrics.tails import (
 )
 from facsim.metrics.transfer import Transfer, TransferResult, transfer
 from facsim.metrics.uniform import Uniformity, uniformity
-from facsim.metrics.usable import Tracks, UsableBins, condition_edges, usable_bins
+from facsim.metrics.usable import UsableBins, usable_bins
 from facsim.metrics.worth import EquivalentEvents, equivalent_events
 
 __all__ = [
@@ -115,6 +116,7 @@ __all__ = [
     "cramer_von_mises_test",
     "delta_auc_map",
     "distance_tests",
+    "effective_in_bins",
     "effective_size",
     "efficiency_ratios",
     "energy_distance",

@@ -146,8 +146,8 @@ def chi2_2d(
     Notes
     -----
     The statistic of the LHCb RICH studies (arXiv:1905.11825) leaves out cells with fewer than five events, where lost
-    modes hide, and compares contents, so that samples of different size differ. Here cells follow each other along a line
-    that runs through the grid to and fro, and thin ones are merged with their neighbours on it.
+    modes hide, and compares contents, so that samples of different size differ. Here cells are counted along a
+    line that runs through the grid to and fro, and thin ones are merged with their neighbours on it.
 
     Examples
     --------

@@ -125,4 +125,5 @@ def response_along(
         error = np.sqrt(squares @ (below - wanted) ** 2)
         ends = [weighted_quantiles(x, np.clip(wanted + sign * error, 0, 1), w) for sign in (-1, 1)]
         quantiles[1, i] = (ends[1] - ends[0]) / 2
-    return Response(cuts, *moments, wanted, *quantiles)
+    events, mean, mean_error, width, width_error = moments
+    return Response(cuts, events, mean, mean_error, width, width_error, wanted, quantiles[0], quantiles[1])

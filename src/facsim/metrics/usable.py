@@ -11,26 +11,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from facsim.errors import DataError, WeightError
 from facsim.metrics.auc_map import Scored
+from facsim.metrics.condition_bins import Tracks, bin_of_two, condition_edges, effective_in_bin_numbers
 from facsim.metrics.cumulative import ks
-from facsim.metrics.quantiles import bin_numbers, quantile_edges, weighted_quantiles
+from facsim.metrics.quantiles import weighted_quantiles
 from facsim.metrics.roc import auc
 from facsim.metrics.samples import Array, as_sample, as_weights, effective_size
 from facsim.metrics.slices import random_slice_ks
 
-__all__ = ["Tracks", "UsableBins", "condition_edges", "usable_bins"]
+__all__ = ["UsableBins", "usable_bins"]
 
 REPLICAS = 200  # of the weighted KS test; its tail is extrapolated
 FOLDS_ERROR = 1.28
 """By how much DeLong's error is too small for scores of several folds, see `ClassifierResult`."""
-
-
-@dataclass(frozen=True)
-class Tracks:
-    """Events with some quantities (n, d), the two conditions (n, 2) of a map, and weights, which may be negative."""
-
-    features: ArrayLike
-    conditions: ArrayLike
-    weights: ArrayLike | None = None
 
 
 @dataclass(frozen=True)
@@ -132,25 +124,6 @@ class UsableBins:
         }
 
 
-def condition_edges(
-    conditions: ArrayLike, bins: Sequence[int], weights: ArrayLike | None = None, *, central: float = 0.999
-) -> tuple[Array, Array]:
-    """Edges of bins that hold equal shares of the weight in each of two conditions, over the central range.
-
-    Examples
-    --------
-    >>> [len(e) - 1 for e in condition_edges(np.random.default_rng(0).random((1000, 2)), (6, 3))]
-    [6, 3]
-    """
-    outside = (1 - central) / 2
-    columns = np.asarray(conditions, np.float64).T
-    first, second = (
-        quantile_edges(column, count, weights, shares=(outside, 1 - outside))
-        for column, count in zip(columns, bins, strict=True)
-    )
-    return first, second
-
-
 def usable_bins(
     reference: Tracks,
     generated: Tracks,
@@ -220,8 +193,10 @@ def usable_bins(
     cuts = condition_edges(truth.conditions, bins, truth.weights) if edges is None else edges
     first, second = (np.asarray(e, np.float64) for e in cuts)
     shape = (len(first) - 1, len(second) - 1)
-    places = [_numbers(t.conditions, (first, second)) for t in (truth, copy)]
-    events = np.array([_effective(p, t.weights, shape) for p, t in zip(places, (truth, copy), strict=True)])
+    places = [bin_of_two(t.conditions, (first, second)) for t in (truth, copy)]
+    events = np.array(
+        [effective_in_bin_numbers(p, t.weights, shape) for p, t in zip(places, (truth, copy), strict=True)]
+    )
     known = events.min(axis=0) >= fewest
     scale = _spread(truth)
     used = np.flatnonzero(scale > 0)
@@ -244,8 +219,22 @@ def usable_bins(
     limit = alpha / max(1, tests * int(known.sum()))
     light = _lights(known, distances, slices, areas, limit, tolerance, auc_tolerance)
     settings = {"tolerance": tolerance, "auc_tolerance": auc_tolerance, "fewest": fewest, "alpha": alpha}
+    (area, area_error), (base, base_error) = areas
     return UsableBins(
-        (first, second), tuple(names), light, events, *distances, *slices, *areas[0], *areas[1], limit, settings
+        edges=(first, second),
+        names=tuple(names),
+        light=light,
+        events=events,
+        ks=distances[0],
+        ks_pvalue=distances[1],
+        slices=slices[0],
+        slices_pvalue=slices[1],
+        auc=area,
+        auc_error=area_error,
+        floor=base,
+        floor_error=base_error,
+        limit=limit,
+        settings=settings,
     )
 
 
@@ -268,19 +257,6 @@ class _Checked:
         self.weights = as_weights(tracks.weights, n, f"{name} weights")
 
 
-def _numbers(conditions: Array, edges: tuple[Array, Array]) -> NDArray[np.intp]:
-    """Bin of every event, row by row; -1 outside."""
-    i, j = (bin_numbers(c, e, outside=False) for c, e in zip(conditions.T, edges, strict=True))
-    return np.asarray(np.where((i >= 0) & (j >= 0), i * (len(edges[1]) - 1) + j, -1))
-
-
-def _effective(number: NDArray[np.intp], weights: Array, shape: tuple[int, int]) -> Array:
-    """Effective events per bin; 0 where the weights do not sum to more than zero."""
-    size, inside = shape[0] * shape[1], number >= 0
-    total, squares = (np.bincount(number[inside], weights[inside] ** k, size) for k in (1, 2))
-    return np.divide(np.maximum(total, 0) ** 2, squares, out=np.zeros(size), where=squares > 0).reshape(shape)
-
-
 def _spread(tracks: _Checked) -> Array:
     """Half the central 68 % of every quantity, (d,)."""
     ends = [weighted_quantiles(x, [0.16, 0.84], tracks.weights) for x in tracks.features.T]
@@ -296,7 +272,7 @@ def _areas(
         return out
     scores = [np.asarray(s.score, np.float64) for s in pair]
     places = [
-        np.where(np.isfinite(v), _numbers(np.asarray(s.conditions, np.float64), edges), -1)
+        np.where(np.isfinite(v), bin_of_two(np.asarray(s.conditions, np.float64), edges), -1)
         for v, s in zip(scores, pair, strict=True)
     ]
     weights = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from facsim.report.neighbours import Neighbours, nearest_neighbours, repeated
 from facsim.report.observables import FALSE_ALARMS, compare_conditions, compare_observables, require_overlap
 from facsim.report.page import render
 from facsim.report.physics import means, response
+from facsim.report.pid_samples import Binning
 from facsim.report.progress import Stages
 from facsim.report.result import Report
 from facsim.report.sample import opened
@@ -61,6 +62,7 @@ def evaluate(
     time_per_event: float | None = None,
     tolerance: float = 0.05,
     max_events: int = 100_000,
+    binning: str | Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Compare generated events with reference events of the slow simulator.
@@ -101,6 +103,10 @@ def evaluate(
     max_events : int, optional
         Most events per sample for classifiers, multivariate distances and neighbours, spread over the whole file; the
         neural network takes at most 20,000. Observables and mean showers use all events, at most 200,000 per sample.
+    binning : str or sequence of str, optional
+        Two conditions whose bins are judged one by one, and perhaps the occupancy: ``"P,ETA"`` or
+        ``"P:6,ETA:4,nTracks"``. Without, events of plain numbers with conditions called like momentum and
+        pseudorapidity are judged so, others not.
     progress : callable, optional
         Called with (done, total).
 
@@ -165,6 +171,7 @@ def evaluate(
         progress=stage("read"),
     )
     first, copy, second = samples.reference, samples.generated, samples.second
+    bins = Binning.of(binning, first.events.schema)
     require_overlap(first, copy)
     by_role = {"reference": first, "generated": copy, "second_reference": second}
     metrics = _head(samples, seed=seed, tolerance=tolerance, time_per_event=time_per_event)
@@ -191,7 +198,7 @@ def evaluate(
     }
     stage("worth")(1, 1)
     tested = Tested.of(classified.high_level, classified.floor, first, copy, second)
-    metrics |= sections.measure(samples, metrics, tested, progress=stage("sections"))
+    metrics |= sections.measure(samples, metrics, tested, binning=bins, seed=seed, progress=stage("sections"))
     if challenge is not None:
         metrics["challenge"] = _stand(
             reference,

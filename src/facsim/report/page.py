@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facsim.report import by_condition, correlations, figures, histograms, images, profiles, sections, tails
+from facsim.report import (
+    by_condition,
+    correlations,
+    figures,
+    histograms,
+    images,
+    pid_figures,
+    pid_tables,
+    profiles,
+    sections,
+    tails,
+)
 from facsim.report.drawing import Drawing, capital, identifier, markup
 from facsim.report.gather import Gathered
 from facsim.report.labels import label, number, with_error
@@ -87,6 +98,7 @@ def render(
         "worst_fake": lambda: _worst(samples.generated, metrics, "fake"),
         "worst_missing": lambda: _worst(samples.reference, metrics, "missing"),
         "by_condition": lambda: by_condition.draw(metrics["by_condition"]),
+        "pid": lambda: pid_figures.draw(metrics["pid"]),
         "correlations": lambda: correlations.draw(metrics["correlations"]),
         "profiles": lambda: profiles.draw(metrics["profiles"]),
         "means": lambda: _means(metrics),
@@ -124,6 +136,7 @@ def render(
             quality_names=QUALITY,
             published_names=PUBLISHED,
             worst={key: _worst_rows(metrics, key, samples) for key in ("fake", "missing")},
+            pid_table=_pid_table(metrics, broken),
             short=correlations.short,
             words=lambda name: label(name, schema).words,
             layers=len(schema.layers),
@@ -131,6 +144,15 @@ def render(
             unit=schema.layers[0].unit if schema.layers else "",
         )
     )
+
+
+def _pid_table(metrics: Mapping[str, Any], broken: Mapping[str, str]) -> dict[str, Any] | None:
+    data = metrics.get("pid")
+    if not data or "pid" in broken:
+        return None
+    rows = list(pid_tables.table_rows(data))
+    words = {"markdown": pid_tables.markdown(data), "latex": pid_tables.latex(data), "csv": pid_tables.to_csv(data)}
+    return {"header": pid_tables.header(data), "rows": rows, **words}
 
 
 def environment() -> Any:

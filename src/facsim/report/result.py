@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facsim.files import atomic, write_json
+from facsim.report import pid_tables
 from facsim.report.labels import label, number, with_error
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Report:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``metrics.json`` and ``report.html`` into `folder`, each whole or not at all.
 
+        Where bins were judged, their table comes as ``bins.md``, ``bins.tex`` and ``bins.csv``, too.
+
         Returns
         -------
         Path
@@ -49,6 +52,9 @@ class Report:
         write_json(Path(folder) / "metrics.json", self.metrics)
         with atomic(page) as temporary:
             temporary.write_text(self.html, encoding="utf-8")
+        bins = self.metrics.get("pid")
+        if bins and "error" not in bins:
+            pid_tables.write(bins, Path(folder))
         return page
 
     def table(self) -> list[dict[str, Any]]:

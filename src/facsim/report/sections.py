@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from facsim.errors import FacsimError
-from facsim.report import by_condition, correlations, histograms, profiles, resolution, tails
+from facsim.report import by_condition, correlations, histograms, pid, profiles, resolution, tails
 from facsim.report.gather import Gathered
+from facsim.report.pid_samples import Binning
 from facsim.report.progress import silent
 
 __all__ = ["NAMES", "measure"]
 
-NAMES = ("histograms", "correlations", "profiles", "resolution", "tails", "by_condition")
+NAMES = ("histograms", "correlations", "profiles", "resolution", "tails", "by_condition", "pid")
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ def measure(
     metrics: dict[str, Any],
     tested: tails.Tested | None,
     *,
+    binning: Binning | None = None,
+    seed: int = 0,
     progress: Callable[[int, int], None] = silent,
 ) -> dict[str, Any]:
     """Measure every section.
@@ -37,6 +40,10 @@ def measure(
         With ``order``, ``observables``, ``conditions`` and ``response``.
     tested : Tested or None
         Classifier test with held-out scores, see `Tested.of`.
+    binning : Binning, optional
+        Conditions whose bins are judged; None: there are none.
+    seed : int, optional
+        Of that section.
     progress : callable
         Told (done, total).
 
@@ -44,8 +51,8 @@ def measure(
     -------
     dict
         To be added to the metrics: ``histograms``, ``correlations``, ``profiles``, ``resolution``, ``tails``,
-        ``by_condition``; each as its module's ``measure`` says, None where there is nothing to measure, or with
-        ``error``, why it could not be.
+        ``by_condition``, ``pid``; each as its module's ``measure`` says, None where there is nothing to measure, or
+        with ``error``, why it could not be.
     """
     first, copy, second = samples.reference, samples.generated, samples.second
     work: dict[str, Callable[[], Any]] = {
@@ -55,6 +62,7 @@ def measure(
         "resolution": lambda: resolution.measure(metrics.get("response")),
         "tails": lambda: None if tested is None else tails.measure(tested),
         "by_condition": lambda: by_condition.measure(first, copy, second, metrics, tested),
+        "pid": lambda: pid.measure(samples, tested, binning, seed=seed),
     }
     out: dict[str, Any] = {}
     for i, (name, section) in enumerate(work.items()):

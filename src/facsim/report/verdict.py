@@ -62,6 +62,10 @@ def judge(metrics: dict[str, Any]) -> Verdict:
             f"{count or 'None'} of the {len(distances)} distances between all observables at once "
             f"{verb if count else 'sees'} a difference."
         )
+    bins = metrics.get("pid") or {}
+    if "sentence" in bins:
+        tests["bins"] = bins["differs"]
+        findings.append(bins["sentence"])
     if len(observables) == 1:
         verb = "differs" if different else "does not differ"
         findings.append(f"The only observable {verb} by the Kolmogorov–Smirnov test.")
