@@ -1,7 +1,8 @@
 """Which recipes ROOT's SOFIE and lwtnn can hold: each sampler, tiny and untrained, is exported and checked.
 
-Usage: python scripts/export_audit.py [RECIPE ...]
-Prints rows of the table in docs/howto/root-export.md. Recipes that differ in their training only are one row.
+Usage: python scripts/export_audit.py [RECIPE ...] [--sofie PYTHON]
+Prints rows of the table in docs/howto/root-export.md. Recipes that differ in their training only are one row. With a
+Python that has the package sofie, SOFIE's own code is run, too (scripts/sofie_run.py).
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from sofie_run import NotRead, agreement
 
 from facsim import Block, Events, Schema, detectors, recipes
 from facsim.deploy import audit, export
+from facsim.deploy.agreement import RTOL
 from facsim.deploy.operators import SOFIE
 from facsim.errors import ExportError
 from facsim.models import family
@@ -43,6 +46,13 @@ LAYOUTS = {
     "TMVA: GRU": ("GRU|5|4|3|0|1|1,RESHAPE|FLAT,DENSE|6|LINEAR", (1, 3, 4)),
     "TMVA: RNN": ("RNN|5|4|3|0|1,RESHAPE|FLAT,DENSE|6|LINEAR", (1, 3, 4)),
     "TMVA: DENSE alone": ("DENSE|16|RELU,DENSE|16|LRELU,DENSE|6|TANH", (1, 1, 12)),
+}
+STRINGS = {  # what `facsim fit` makes of MethodGAN's strings
+    "MethodGAN: DENSE": "Layout=DENSE|16|RELU,DENSE|6|TANH##DENSE|16|RELU,DENSE|1|SIGMOID:Latent=12",
+    "MethodGAN: DENSE, UNFLAT, DECONV": (
+        "InputLayout=1|1|12##1|4|4:Layout=DENSE|32|LRELU,UNFLAT|8|2|2,DECONV|1|4|4|2|2|1|1|TANH"
+        "##CONV|8|4|4|2|2|1|1|LRELU,RESHAPE|FLAT,DENSE|1|LINEAR"
+    ),
 }
 
 
@@ -105,6 +115,11 @@ def events(name: str, n: int = 60) -> Events:
     return Events(features, np.column_stack([rng.normal(size=n), rng.integers(0, 2, n)]), schema)
 
 
+def plain(size: int, n: int = 60) -> Events:
+    """Random events of `size` numbers, without conditions."""
+    return Events(np.random.default_rng(0).normal(size=(n, size)), np.empty((n, 0)), Schema((Block("x", (size,)),)))
+
+
 def same_sampler() -> dict[str, list[str]]:
     """Recipes by the first that has the same sampler."""
     groups: dict[Any, list[str]] = {}
@@ -115,40 +130,60 @@ def same_sampler() -> dict[str, list[str]]:
     return {names[0]: names for names in groups.values()}
 
 
-def row(label: str, model: Any) -> str:
-    """One row: verdicts of both profiles."""
+def row(label: str, model: Any, python: str = "") -> str:
+    """One row: verdicts of both profiles, and of SOFIE's code."""
     with tempfile.TemporaryDirectory() as folder:
         usual = set(audit(export(model, Path(folder) / "usual.onnx", check=False, opset=18)).operators)
         try:
             path = export(model, Path(folder) / "sofie.onnx", profile="sofie")
             sofie = f"yes, {sum(audit(path).operators.values())} nodes"
+            ran = _ran(path, python) if python else "not run"
         except ExportError as error:
-            sofie = "no: " + str(error).splitlines()[-1].strip()
+            sofie, ran = "no: " + str(error).splitlines()[-1].strip(), ""
         try:
             export(model, Path(folder) / "lwtnn.json", profile="lwtnn")
             lwtnn = "yes"
         except ExportError as error:
             lwtnn = "no: " + str(error).split(":")[0].split(", which stands")[0].removeprefix("lwtnn ")
-    return f"| {label} | {sofie} | {', '.join(sorted(usual - SOFIE)) or 'nothing'} | {lwtnn} |"
+    return f"| {label} | {sofie} | {ran} | {', '.join(sorted(usual - SOFIE)) or 'nothing'} | {lwtnn} |"
+
+
+def _ran(path: Path, python: str) -> str:
+    try:
+        found = agreement(path, python)
+    except NotRead as error:
+        return f"no: {error}"
+    verdict = "agrees" if found.passed else "DIFFERS"
+    return f"{verdict}: {found.flipped} of {found.events} flipped, {RTOL * found.worst:.0e}"
+
+
+def fitted(recipe: Any, sample: Events) -> Any:
+    """A model that has seen its data, but was not trained."""
+    model = family(recipe.family)(sample.schema, recipe.config).eval()
+    model.prepare(sample)
+    return model
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="only these rows, by the first recipe or the layout's name")
-    asked = parser.parse_args().names
+    parser.add_argument("--sofie", default="", metavar="PYTHON", help="a Python that has the package sofie")
+    options = parser.parse_args()
+    asked = options.names
     torch.manual_seed(0)
     torch.set_num_threads(1)
     for first, names in same_sampler().items():
         if asked and first not in asked:
             continue
-        recipe = recipes.load(first, SMALL.get(first, {}))
-        sample = events(first)
-        model = family(recipe.family)(sample.schema, recipe.config).eval()
-        model.prepare(sample)
-        print(row(", ".join(f"`{n}`" for n in names), model), flush=True)
+        model = fitted(recipes.load(first, SMALL.get(first, {})), events(first))
+        print(row(", ".join(f"`{n}`" for n in names), model, options.sofie), flush=True)
     for label, (layout, inputs) in LAYOUTS.items():
         if not asked or label in asked:
-            print(row(label, Layout(layout, inputs)), flush=True)
+            print(row(label, Layout(layout, inputs), options.sofie), flush=True)
+    for label, string in STRINGS.items():
+        if not asked or label in asked:
+            model = fitted(recipes.load(string), plain(16 if "UNFLAT" in label else 6))
+            print(row(label, model, options.sofie), flush=True)
 
 
 if __name__ == "__main__":

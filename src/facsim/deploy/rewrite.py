@@ -154,6 +154,33 @@ def _gate(w: _Writer, node: Any, _: dict[str, Any]) -> str:
     return w("Greater", w("Add", a, b[0]), w.constant({"Or": 0.5, "And": 1.5}[node.op_type]))
 
 
+def _batch_norm(w: _Writer, node: Any, given: dict[str, Any]) -> str | None:
+    """A factor and a summand: SOFIE names what it computes after the scale, which several layers may share."""
+    parts, rank = [w.value(name) for name in node.input[1:]], len(w.shapes.get(node.input[0], []))
+    if any(p is None for p in parts) or rank < 2 or given.get("training_mode", 0):
+        return None
+    scale, shift, mean, variance = (p.astype(np.float64).reshape(-1, *[1] * (rank - 2)) for p in parts)
+    factor = scale / np.sqrt(variance + given.get("epsilon", 1e-5))
+    return w("Add", w("Mul", node.input[0], w.constant(factor)), w.constant(shift - mean * factor))
+
+
+def _layer_norm(w: _Writer, node: Any, given: dict[str, Any]) -> str | None:
+    """With the bias that SOFIE counts on."""
+    x, scale, *bias = node.input
+    if any(bias) or scale not in w.shapes:
+        return None
+    return w("LayerNormalization", x, scale, w.constant(np.zeros(w.shapes[scale])), **given)
+
+
+def _expand(w: _Writer, node: Any, _: dict[str, Any]) -> str | None:
+    """A product with ones: SOFIE's Expand gives wrong numbers where the last axis has the length 1."""
+    before, after = w.shapes.get(node.input[0], [0]), w.shapes.get(node.output[0], [0])
+    if 0 in (*before, *after):
+        return None
+    before = [1] * (len(after) - len(before)) + before
+    return w("Mul", node.input[0], w.constant(np.ones([b // a for a, b in zip(before, after, strict=True)])))
+
+
 def _extreme(w: _Writer, node: Any, given: dict[str, Any]) -> str | None:
     """ReduceMax and ReduceMin along one axis: the first of TopK."""
     axes = w.value(node.input[1]) if len(node.input) > 1 else np.asarray(given.get("axes", []))
@@ -195,7 +222,8 @@ def _resize(w: _Writer, node: Any, given: dict[str, Any]) -> str | None:
     parted = [n for a in before for n in (a, 1)]
     repeated = [n for a, b in zip(before, after, strict=True) for n in (a, b // a)]
     x = w("Reshape", node.input[0], w.constant(parted, np.int64))
-    return w("Reshape", w("Expand", x, w.constant(repeated, np.int64)), w.constant(after, np.int64))
+    ones = np.ones([b // a for a, b in zip(parted, repeated, strict=True)])  # not by Expand, see there
+    return w("Reshape", w("Mul", x, w.constant(ones)), w.constant(after, np.int64))
 
 
 def _depth_to_space(w: _Writer, node: Any, given: dict[str, Any]) -> str | None:
@@ -212,16 +240,19 @@ def _depth_to_space(w: _Writer, node: Any, given: dict[str, Any]) -> str | None:
 
 RULES: dict[str, Rule] = {
     "And": _gate,
+    "BatchNormalization": _batch_norm,
     "Ceil": lambda w, node, _: w("Neg", _floor(w, w("Neg", node.input[0]))),
     "Clip": _clip,
     "DepthToSpace": _depth_to_space,
     "Dropout": lambda w, node, _: w("Identity", node.input[0]),
     "Elu": _elu,
+    "Expand": _expand,
     "Floor": lambda w, node, _: _floor(w, node.input[0]),
     "GatherND": _gather_nd,
     "Gelu": _gelu,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _hard_swish,
+    "LayerNormalization": _layer_norm,
     "LogSoftmax": _log_softmax,
     "Mish": _mish,
     "Not": _gate,
@@ -236,7 +267,10 @@ RULES: dict[str, Rule] = {
     "Softplus": _softplus,
     "Swish": _swish,
 }
-"""By operator: how to write it with operators of `facsim.deploy.operators.SOFIE`. A rule may decline a use."""
+"""By operator: how to write it with operators of `facsim.deploy.operators.SOFIE`. A rule may decline a use.
+
+`BatchNormalization`, `Elu`, `Expand` and `LayerNormalization` stand in that list, but not every use of them is right.
+"""
 
 
 def rewrite(model: Any) -> Any:
