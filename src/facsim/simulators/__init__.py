@@ -1,9 +1,9 @@
-"""Slow truth: Geant4 showers in sampling calorimeters, Pythia jets; and toys, small problems with a known answer.
+"""Slow truth: Geant4 showers, Pythia jets, identification of particles; and toys, small problems with a known answer.
 
 Geant4 and Pythia run in worker processes; importing this room loads neither of them nor torch.
 """
 
-from facsim.simulators import toys
+from facsim.simulators import cherenkov, toys
 from facsim.simulators.calorimeter import Material, Plate, SamplingCalorimeter, preset, presets
 from facsim.simulators.catalogue import simulate, simulators
 from facsim.simulators.geant4 import Geant4Sampler
@@ -17,6 +17,7 @@ __all__ = [
     "Material",
     "Plate",
     "SamplingCalorimeter",
+    "cherenkov",
     "measure_rate",
     "preset",
     "presets",

@@ -24,11 +24,11 @@ FLOOR = -9.0
 """Log-likelihoods approach this value and do not reach it."""
 
 PUNCH = np.array([[0.0, 0.0, 0.9, 0.8, 0.5], [0.0, 0.0, 1.0, 1.2, 0.9]])
-"""Hadrons that come through the iron, relative to the positive pion: rows -1, +1; columns e, mu, pi, K, p (a choice)."""
+"""Hadrons that come through the iron, relative to positive pions: rows -1, +1; columns e, mu, pi, K, p (a choice)."""
 MUON, DECAY, THROUGH, CHANCE = range(4)
 WIDTH = np.array([1.0, 1.8, 3.0, 100.0])
 """Width of the hits' distances by origin, in units of a muon's: a kink, secondary particles, anywhere."""
-KEPT = 0.25
+KEPT = 0.15
 """Decays whose kink leaves the track, and hits near it (a choice)."""
 TAIL_SHARE, TAIL_WIDTH = 0.06, 2.5
 """Of muons: large-angle scattering."""
@@ -64,8 +64,8 @@ class Muon(TrackDetector):
     for k chambers and hits anywhere in a field of radius R, both brought smoothly above -9. Where isMuon is 0 both
     are `UNDEFINED`, 0: no information.
 
-    Efficiency (95 to 98 %) and misidentification (about 1 %) are those of arXiv:1306.0249; the shapes in detail are
-    choices of this project. Parameters are those of `TrackDetector`.
+    Efficiency (95 to 98 %) and misidentification (about 1 %, more of slow kaons) are those of arXiv:1306.0249; the
+    shapes in detail are choices of this project. Parameters are those of `TrackDetector`.
 
     Examples
     --------
