@@ -17,6 +17,11 @@ SMALL = {
         "generator": {"kind": "residual", "hidden": 32, "blocks": 1, "noise": 4},
         "critic": {"kind": "mlp", "hidden": 32, "layers": 2},
     },
+    "adversarial-ensemble": {
+        "generator": {"kind": "residual", "hidden": 32, "blocks": 1, "noise": 4},
+        "critic": {"kind": "mlp", "hidden": 32, "layers": 2},
+        "members": 2,
+    },
     "classifier": {"net": {"kind": "mlp", "hidden": 32}},
     "regression": {"net": {"kind": "mlp", "hidden": 32}},
 }

@@ -253,8 +253,8 @@ def sample(
     Events(1000 x [layer_0 (3, 96) in MeV, layer_1 (12, 12) in MeV, layer_2 (12, 6) in MeV])
     """
     name = str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
-    sampler: Any = load(model) if isinstance(model, (str, os.PathLike)) else model
-    sampler = sampler if member is None else Member(sampler, member)
+    source = load(model) if isinstance(model, (str, os.PathLike)) else model
+    sampler = source if member is None else Member(source, member)
     given = _conditions(sampler.schema, conditions, energy, ranges, like, n, seed)
     # Only fast samplers know these two: a simulator has no training range, and its own idea of workers.
     options: dict[str, Any] = ({} if threads is None else {"threads": threads}) | ({"strict": True} if strict else {})

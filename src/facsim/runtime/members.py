@@ -56,7 +56,7 @@ class Member(ShardSampler):
         If it has no such member.
     """
 
-    def __init__(self, sampler: ShardSampler, number: int) -> None:
+    def __init__(self, sampler: Any, number: int) -> None:
         count = members(sampler)
         if not count:
             what = getattr(sampler, "name", type(sampler).__name__)
@@ -72,19 +72,22 @@ class Member(ShardSampler):
     @property
     def schema(self) -> Schema:
         """That of the ensemble."""
-        return self.sampler.schema
+        schema: Schema = self.sampler.schema
+        return schema
 
     @property
     def latent(self) -> int:
         """That of the ensemble."""
-        return self.sampler.latent
+        return int(self.sampler.latent)
 
     @property
     def condition_range(self) -> tuple[ArrayLike, ArrayLike]:
         """That of the ensemble."""
-        return self.sampler.condition_range
+        low, high = self.sampler.condition_range
+        return low, high
 
     def _generate(self, conditions: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float32]:
         noise = noise.copy()
         noise[:, 0] = self.mark
-        return self.sampler._generate(conditions, noise)
+        features: NDArray[np.float32] = self.sampler._generate(conditions, noise)
+        return features

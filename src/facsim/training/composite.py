@@ -106,7 +106,7 @@ def fit_parts(
             progress=_after(done, recipe.training.steps, progress),
         )
         done += part.training.steps
-    model = cls.compose(recipe.config, fitted)
+    model = cls.compose(recipe.config, fitted, data)
     model.provenance |= {k: record[k] for k in ("facsim_version", "recipe", "data")}
     if first:
         model.save(folder)

@@ -87,8 +87,8 @@ class Composite(Surrogate):
 
     @classmethod
     @abstractmethod
-    def compose(cls, config: Any, parts: Mapping[str, Surrogate]) -> Self:
-        """The composed model of fitted parts."""
+    def compose(cls, config: Any, parts: Mapping[str, Surrogate], like: Data | None = None) -> Self:
+        """The composed model of fitted parts, its blocks in the order of the data that they were fitted to."""
 
     @abstractmethod
     def batch_of(self, name: str, features: Tensor, batch: Batch) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from facsim.models.composite.wiring import holds, in_order, part, regroup, requi
 from facsim.schema import Block, Schema
 
 __all__ = ["Chain", "ChainConfig", "StageConfig"]
+
+log = logging.getLogger(__name__)
 
 
 class StageConfig(PartConfig):
@@ -128,9 +131,11 @@ class Chain(Composite):
         return cls.compose(ChainConfig(stages=links), named)
 
     @classmethod
-    def compose(cls, config: ChainConfig, parts: Mapping[str, Surrogate]) -> Chain:
+    def compose(cls, config: ChainConfig, parts: Mapping[str, Surrogate], like: Data | None = None) -> Chain:
         """The chain of fitted stages; see `of`."""
         schema = _joined(in_order(config.stages), {name: part.schema for name, part in parts.items()})
+        if like is not None:
+            schema = _as_in(_blocks(like), schema)
         chain = cls(schema, config).adopt(parts)
         for block in schema.conditions:
             columns = schema.columns(block.name)
@@ -154,6 +159,10 @@ class Chain(Composite):
         for stage in in_order(config.stages):
             stage_schema(stage, schema)
         require_fill(config.stages, schema)
+        if name == config.stages[0].name:
+            used = {block for stage in config.stages for block in (*stage.features, *stage.needs)}
+            if left := [b.name for b in schema.features if b.name not in used]:
+                log.info("no stage makes %s: left out", left)
         stage = next(s for s in config.stages if s.name == name)
         return part(data, stage, {b.name: b for b in (*schema.features, *schema.conditions)})
 
@@ -251,6 +260,13 @@ def _joined(stages: Sequence[StageConfig], schemas: Mapping[str, Schema]) -> Sch
     features = tuple(b for b in blocks if b.name in made)
     detector = schemas[stages[0].name].detector
     return Schema(features, tuple(b for b in blocks if b.name not in made), detector)
+
+
+def _as_in(data: Schema, schema: Schema) -> Schema:
+    """The schema with its blocks in the order of the data's."""
+    place = {b.name: i for i, b in enumerate((*data.features, *data.conditions))}
+    features, conditions = (sorted(bs, key=lambda b: place[b.name]) for bs in (schema.features, schema.conditions))
+    return Schema(tuple(features), tuple(conditions), schema.detector)
 
 
 def _blocks(data: Any) -> Schema:

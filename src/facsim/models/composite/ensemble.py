@@ -77,7 +77,12 @@ class Ensemble(Mixture, Composite):
         return cls.compose(config, named)
 
     @classmethod
-    def compose(cls, config: EnsembleConfig, parts: Mapping[str, Surrogate]) -> Ensemble:
+    def compose(
+        cls,
+        config: EnsembleConfig,
+        parts: Mapping[str, Surrogate],
+        like: Data | None = None,  # noqa: ARG003 - all members have the same order
+    ) -> Ensemble:
         """The ensemble of fitted members; see `of`."""
         first, *others = parts.values()
         for k, other in enumerate(others, 1):

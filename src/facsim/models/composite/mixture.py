@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
 import numpy as np
@@ -16,7 +16,7 @@ from facsim.events import Events
 from facsim.models.base import Surrogate
 from facsim.runtime.members import Member
 
-__all__ = ["Mixture"]
+__all__ = ["Mixture", "mixed"]
 
 
 class Mixture(Surrogate):
@@ -47,16 +47,7 @@ class Mixture(Surrogate):
 
     def forward(self, conditions: Tensor, noise: Tensor) -> Tensor:
         """Features (n, d) of the mixture; computes all members, so that it can be exported as one graph."""
-        chosen, noise = self._chosen(noise), noise[:, 1:]
-        made = self.of_member(0, conditions, noise)
-        for k in range(1, self.members):
-            made = torch.where(chosen == k, self.of_member(k, conditions, noise), made)
-        return made
-
-    def _chosen(self, noise: Tensor) -> Tensor:
-        """Number of the member (n, 1) that makes each event."""
-        level = 0.5 * (1 + torch.erf(noise[:, :1] / math.sqrt(2)))
-        return (level * self.members).floor().clamp(0, self.members - 1)
+        return mixed(self.of_member, self.members, conditions, noise)
 
     def sample(
         self,
@@ -103,7 +94,7 @@ class Mixture(Surrogate):
         torch.set_num_threads(1)
         try:
             with torch.inference_mode():
-                chosen = self._chosen(z)[:, 0]
+                chosen = chosen_members(z, self.members)[:, 0]
                 made = z.new_empty(len(z), self.schema.width)
                 for k in range(self.members):
                     rows = chosen == k
@@ -112,3 +103,18 @@ class Mixture(Surrogate):
         finally:
             torch.set_num_threads(before)
         return cast("NDArray[np.float32]", made.cpu().numpy())
+
+
+def mixed(of_member: Callable[[int, Tensor, Tensor], Tensor], count: int, conditions: Tensor, noise: Tensor) -> Tensor:
+    """Features (n, d), each event from the member that the first column of noise chooses; all are computed."""
+    chosen, noise = chosen_members(noise, count), noise[:, 1:]
+    made = of_member(0, conditions, noise)
+    for k in range(1, count):
+        made = torch.where(chosen == k, of_member(k, conditions, noise), made)
+    return made
+
+
+def chosen_members(noise: Tensor, count: int) -> Tensor:
+    """Number of the member (n, 1) that makes each event."""
+    level = 0.5 * (1 + torch.erf(noise[:, :1] / math.sqrt(2)))
+    return (level * count).floor().clamp(0, count - 1)
