@@ -207,6 +207,45 @@ def test_generated_events_open_beside_the_originals(tmp_path, pixels):
         assert (reader.layout, reader.form) == ("pixel-branches", facsim.io.open(copy).form)
 
 
+def test_numbered_fields_of_an_rntuple_are_written_as_they_were_read(tmp_path):
+    """Each number a field of its own, and an array an array; unless arrays are asked for."""
+    path, cells = tmp_path / "n.root", {f"x{i}": RNG.normal(size=7).astype(np.float32) for i in range(1, 4)}
+    kinds = {**dict.fromkeys(cells, np.float32), "box": np.dtype((np.float64, (2, 2))), "n": np.int32}
+    with uproot.recreate(path) as file:
+        file.mkrntuple("t", kinds).extend({**cells, "box": RNG.normal(size=(7, 2, 2)), "n": np.arange(7, dtype="i4")})
+    facsim.convert(path, tmp_path / "alike.root")
+    with uproot.open(path) as old, uproot.open(tmp_path / "alike.root") as new:
+        assert new["t"].classname == "ROOT::RNTuple"
+        assert new["t"].arrays().type == old["t"].arrays().type
+        np.testing.assert_array_equal(new["t"].arrays(library="np")["x3"], cells["x3"])
+    with facsim.io.open(tmp_path / "alike.root") as reader:
+        assert reader.read()["x"].shape == (7, 3)
+    facsim.convert(path, tmp_path / "array.root", layout="root")
+    with uproot.open(tmp_path / "array.root") as file:
+        assert file["t"].keys() == ["x", "box", "n"]
+
+
+def test_an_array_beside_numbered_branches_stays_an_array(tmp_path):
+    path = tmp_path / "mixed.root"
+    with uproot.recreate(path) as file:
+        tree = file.mktree("t", {"y1": "f8", "y2": "f8", "box": np.dtype(("f4", (2,)))})
+        tree.extend({"y1": np.arange(3.0), "y2": np.ones(3), "box": np.ones((3, 2), np.float32)})
+    for output, layout in {"alike.root": None, "pixels.root": "pixel-branches"}.items():
+        facsim.convert(path, tmp_path / output, layout=layout)
+    with uproot.open(tmp_path / "alike.root") as file:
+        assert {b.name: b.typename for b in file["t"].branches} == {"y1": "double", "y2": "double", "box": "float[2]"}
+    with uproot.open(tmp_path / "pixels.root") as file:
+        assert file["t"].keys() == ["y1", "y2", "box0", "box1"]
+
+
+def test_parts_of_a_file_have_its_tree_and_branches(tmp_path, pixels):
+    parts = facsim.split(pixels, tmp_path / "a.root", tmp_path / "b.root", seed=1)
+    with uproot.open(pixels) as whole, uproot.open(parts[0]) as part:
+        assert {b.name: b.typename for b in part["train_sig"].branches}.items() >= {
+            b.name: b.typename for b in whole["train_sig"].branches if b.name[0] == "x"
+        }.items()
+
+
 @pytest.mark.parametrize("compression", [None, "ZLIB", "LZ4", "ZSTD", "LZMA"])
 def test_every_compression_of_root(tmp_path, compression):
     """Zlib and none are unpacked here, the others by uproot."""

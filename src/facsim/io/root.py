@@ -131,7 +131,8 @@ class RootSource:
         )
         branches = {n: self._form(together[n][0], family=True) for n in together}
         branches |= {n: self._form(n) for n in shapes if n in survey.types}
-        layout = "rntuple" if self.ntuple else "pixel-branches" if together else "root"
+        arrays = any(shape and name not in together for name, shape in shapes.items())
+        layout = "rntuple" if self.ntuple else "pixel-branches" if together and not arrays else "root"
         plain = Contents.plain(
             self._events,
             shapes,

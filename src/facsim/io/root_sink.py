@@ -32,7 +32,8 @@ class RootSink:
     Parameters
     ----------
     form : mapping, optional
-        Names and types of the branches, and the tree's name.
+        Names and types of the branches, and the tree's name. A block with a stem has a branch for each number, if the
+        form's layout is the sink's.
     """
 
     layout = "root"
@@ -75,20 +76,36 @@ class RootSink:
 
     def _complete(self, schema: Schema, form: Mapping[str, Any]) -> dict[str, Any]:
         """The form, with what it does not say about blocks of the schema."""
-        known = form.get("branches", {})
-        branches = {b.name: self._branch(b, known.get(b.name, {})) for b in schema.features + schema.conditions}
+        known, alike = form.get("branches", {}), form.get("layout", self.layout) == self.layout
+        blocks = schema.features + schema.conditions
+        branches = {b.name: self._branch(b, known.get(b.name, {}), alike=alike) for b in blocks}
         named = {"weights": form["weights"]} if "weights" in form else {}
         return {"layout": self.layout, "tree": form.get("tree", self.tree_name), "branches": branches, **named}
 
-    def _branch(self, block: Block, known: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - for other layouts
-        return {"type": known.get("type", "float32")}
+    def _branch(self, block: Block, known: Mapping[str, Any], *, alike: bool) -> dict[str, Any]:  # noqa: ARG002
+        """How a block is laid out; `alike` if what is known of it stood in a file of this layout."""
+        return {"type": "float32", **known} if alike else {"type": known.get("type", "float32")}
+
+    def _parted(self, block: Block) -> bool:
+        """Whether each number of a block has a branch of its own."""
+        return "stem" in self.form["branches"][block.name]
 
     def _types(self, schema: Schema) -> dict[str, Any]:
-        return {b.name: np.dtype((self._type(b.name), b.shape)) for b in schema.features + schema.conditions}
+        out: dict[str, Any] = {}
+        for block in schema.features + schema.conditions:
+            shape = () if self._parted(block) else block.shape
+            names = numbered(block, self.form["branches"][block.name])
+            out |= dict.fromkeys(names, np.dtype((self._type(block.name), shape)))
+        return out
 
     def _columns(self, events: Events) -> dict[str, NDArray[Any]]:
-        blocks = events.schema.features + events.schema.conditions
-        return {b.name: self._numbers(b.name, np.ascontiguousarray(events[b.name])) for b in blocks}
+        out: dict[str, NDArray[Any]] = {}
+        for block in events.schema.features + events.schema.conditions:
+            values = self._numbers(block.name, events[block.name])
+            rows = values.reshape(len(events), -1).T if self._parted(block) else [values]
+            names = numbered(block, self.form["branches"][block.name])
+            out |= {name: np.ascontiguousarray(row) for name, row in zip(names, rows, strict=True)}
+        return out
 
     def _type(self, name: str) -> np.dtype[Any]:
         return np.dtype(str(self.form["branches"][name]["type"]))
@@ -111,30 +128,16 @@ class PixelSink(RootSink):
 
     layout = "pixel-branches"
 
-    def _branch(self, block: Block, known: Mapping[str, Any]) -> dict[str, Any]:
-        plain = super()._branch(block, known)
+    def _branch(self, block: Block, known: Mapping[str, Any], *, alike: bool) -> dict[str, Any]:
+        plain = super()._branch(block, known, alike=alike)
         if not block.shape:
             return plain
         stem = block.name + "_" if block.name[-1:].isdigit() else block.name  # layer_0_12, not layer_012
         return plain | {"stem": known.get("stem", stem), "first": known.get("first", 0)}
 
-    def _names(self, block: Block) -> list[str]:
-        return numbered(block, self.form["branches"][block.name])
-
-    def _types(self, schema: Schema) -> dict[str, Any]:
-        blocks = schema.features + schema.conditions
-        return {name: self._type(b.name) for b in blocks for name in self._names(b)}
-
-    def _columns(self, events: Events) -> dict[str, NDArray[Any]]:
-        out: dict[str, NDArray[Any]] = {}
-        for block in events.schema.features + events.schema.conditions:
-            rows = self._numbers(block.name, events[block.name].reshape(len(events), -1)).T
-            out |= dict(zip(self._names(block), np.ascontiguousarray(rows), strict=True))
-        return out
-
 
 class NtupleSink(RootSink):
-    """Writes an RNTuple: one field per block, arrays for blocks of several numbers."""
+    """Writes an RNTuple: fields as `RootSink` writes branches."""
 
     layout = "rntuple"
 

@@ -18,7 +18,9 @@ StrPath = str | os.PathLike[str]
 
 
 def split(data: StrPath, first: StrPath, second: StrPath, *, fraction: float = 0.5, seed: int = 0) -> tuple[Path, Path]:
-    """Split a file of events of any size at random into two; both parts keep the order of the file, and all blocks.
+    """Split a file of events of any size at random into two; both parts keep the order of the file.
+
+    They have all its blocks, and ROOT files made from a ROOT file keep names and types of tree and branches.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ def split(data: StrPath, first: StrPath, second: StrPath, *, fraction: float = 0
             msg = f"{data}: fraction={fraction} of {len(reader)} events leaves one part empty: choose another"
             raise DataError(msg)
         attrs = {**reader.attrs, "split": {"fraction": fraction, "seed": seed}}
-        writers = [stack.enter_context(create(path, reader.schema, attrs=attrs)) for path in paths]
+        writers = [stack.enter_context(create(p, reader.schema, attrs=attrs, form=reader.form)) for p in paths]
         start = 0
         for events in reader.batches(1024):
             here = mask[start : start + len(events)]
