@@ -23,8 +23,9 @@ from facsim.io.contents import ATTRS, SCHEMA, WEIGHTS, Contents, Pick, listed
 from facsim.io.layout import Layout
 from facsim.schema import Schema
 
-__all__ = ["NPZ"]
+__all__ = ["NPZ", "NPZ_MAGIC", "NPZSource"]
 
+NPZ_MAGIC = b"PK\x03\x04"
 COMPRESSION_LEVEL = 4
 COPY_BYTES = 1 << 22
 
@@ -50,7 +51,9 @@ class _Member:
         return str(np.lib.format.read_array(self.stream, allow_pickle=False))
 
 
-class _Source:
+class NPZSource:
+    """The arrays of one archive."""
+
     def __init__(self, path: Path, pick: Pick) -> None:
         self.path = path
         self.archive = zipfile.ZipFile(path)
@@ -62,20 +65,27 @@ class _Source:
             raise
 
     def load(self, names: Sequence[str], start: int, stop: int) -> Mapping[str, NDArray[Any]]:
+        """Arrays by name."""
         return {name: self.member(name).rows(start, stop) for name in names}
 
     def close(self) -> None:
+        """Close the file."""
         for member in self.members.values():
             member.stream.close()
         self.archive.close()
 
+    def names(self) -> list[str]:
+        """Names of the arrays."""
+        return [n.removesuffix(".npy") for n in self.archive.namelist() if n.endswith(".npy")]
+
     def member(self, name: str) -> _Member:
+        """One array, opened once."""
         if name not in self.members:
             self.members[name] = _Member(self.archive, name)
         return self.members[name]
 
     def _describe(self, pick: Pick) -> Contents:
-        names = [n.removesuffix(".npy") for n in self.archive.namelist() if n.endswith(".npy")]
+        names = self.names()
         weights = WEIGHTS if WEIGHTS in names else None
         if SCHEMA not in names:
             shapes = {n: m.shape for n in names if (m := self.member(n)).shape and m.dtype.kind in "biuf"}
@@ -158,9 +168,9 @@ class _Sink:
 NPZ = Layout(
     name="npz",
     suffixes=(".npz",),
-    magic=b"PK\x03\x04",
-    recognises=lambda path, pick: True,  # noqa: ARG005 - the only layout in a zip archive
+    magic=NPZ_MAGIC,
+    recognises=lambda path, pick: True,  # noqa: ARG005 - what else there is in zip archives comes before
     refuses=lambda schema: "",  # noqa: ARG005 - holds everything
-    source=_Source,
+    source=NPZSource,
     sink=_Sink,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from facsim.errors import DataError, FileFormatError, SchemaMismatch, nearest
+from facsim.io.calibration_tsv import CALIBRATION_TSV
 from facsim.io.calochallenge import CALOCHALLENGE
 from facsim.io.calogan import CALOGAN
 from facsim.io.calogan_root import CALOGAN_ROOT
@@ -13,11 +14,15 @@ from facsim.io.hdf5 import HDF5
 from facsim.io.idx import IDX, IDX_GZ
 from facsim.io.jet_images import JET_IMAGES
 from facsim.io.layout import Layout
+from facsim.io.mlhep_npz import MLHEP_NPZ
 from facsim.io.npz import NPZ
 from facsim.io.parquet import PARQUET
+from facsim.io.pidgan_csv import PIDGAN_CSV
 from facsim.io.png import PNG
 from facsim.io.reader import reading
 from facsim.io.root import PIXEL_BRANCHES, RNTUPLE, ROOT
+from facsim.io.text_table import BEGIN_BYTES, CSV
+from facsim.io.tpc_digits import TPC_DIGITS
 from facsim.schema import Schema
 
 __all__ = ["for_reading", "for_writing", "layouts"]
@@ -31,11 +36,16 @@ _LAYOUTS = (
     PIXEL_BRANCHES,
     RNTUPLE,
     ROOT,
+    MLHEP_NPZ,
     NPZ,
     PARQUET,
     IDX,
     IDX_GZ,
     PNG,
+    TPC_DIGITS,
+    CALIBRATION_TSV,
+    PIDGAN_CSV,
+    CSV,
 )  # the particular before the general: the first that fits is taken
 
 
@@ -57,7 +67,7 @@ def for_reading(path: Path, pick: Pick, name: str | None = None) -> Layout:
         return PNG
     try:
         with path.open("rb") as file:
-            begin = file.read(max(len(x.magic) for x in _LAYOUTS))
+            begin = file.read(BEGIN_BYTES)
     except FileNotFoundError as error:
         beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = nearest(path.name, beside) or " Check the folder and the spelling."
@@ -66,7 +76,7 @@ def for_reading(path: Path, pick: Pick, name: str | None = None) -> Layout:
     except OSError as error:
         msg = f"{path}: cannot be opened ({error.strerror}); give the path of a readable file"
         raise FileFormatError(msg) from error
-    kin = [x for x in _LAYOUTS if x.magic and begin.startswith(x.magic)]
+    kin = [x for x in _LAYOUTS if x.may_be(begin)]
     if not kin or (named is not None and named not in kin):
         what = "is empty (0 bytes)" if not begin else f"begins with {begin[:8]!r}"
         known = f"layout '{name}'" if named is not None else f"any known layout ({', '.join(layouts())})"

@@ -52,7 +52,8 @@ def open(  # noqa: A001 - facsim.io.open is to files of events what open is to f
     Parameters
     ----------
     path : path, sequence of path or Selection
-        HDF5 (CaloGAN, CaloChallenge, facsim's own or any table of datasets), ROOT tree, npz, Parquet, IDX images or a
+        HDF5 (CaloGAN, CaloChallenge, facsim's own or any table of datasets), ROOT tree, npz, Parquet, text tables
+        (LHCb's calibration samples, pidgan's, any with a line of names), ``digits.dat``, IDX images or a
         folder of PNG images; recognised by content, not by name. A pattern (``runs/*.root``) or several paths are read
         as one sample, ``file.root:tree`` names a tree, and a `facsim.io.Selection` brings the options below with it.
     blocks, features : sequence of str or "all", optional

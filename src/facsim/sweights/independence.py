@@ -81,10 +81,10 @@ def independence(mass: ArrayLike, signal_chance: ArrayLike, control: ArrayLike) 
     if bins < 3:
         msg = f"{len(m)} events: a test of independence needs {3 * PER_BIN}"
         raise DataError(msg)
-    u = 2 * (np.atleast_1d(stats.rankdata(t)) - 0.5) / len(t) - 1
+    u = 2 * (np.asarray(stats.rankdata(t)).reshape(-1) - 0.5) / len(t) - 1
     functions = np.column_stack([u, 1.5 * u**2 - 0.5])
     functions = functions[:, functions.std(0) > 1e-9]  # two values of t have only a mean
-    if functions.shape[1] == 2 and abs(np.corrcoef(functions.T)[0, 1]) > 1 - 1e-9:
+    if functions.shape[1] == 2 and abs(np.asarray(np.corrcoef(functions.T))[0, 1]) > 1 - 1e-9:
         functions = functions[:, :1]
     kinds = functions.shape[1]
     if kinds == 0:
