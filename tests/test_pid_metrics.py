@@ -45,9 +45,9 @@ def edges():
 
 
 def test_bins_of_one_truth_are_green():
-    for seed in range(3):
+    for seed in range(2):
         found = usable_bins(
-            as_tracks(events(2 * seed, 6000)), as_tracks(events(2 * seed + 1, 6000)), names=NAMES, bins=(3, 3)
+            as_tracks(events(2 * seed, 3000)), as_tracks(events(2 * seed + 1, 3000)), names=NAMES, bins=(3, 3)
         )
         assert found.count("green") == 9
 
@@ -186,10 +186,10 @@ def test_two_dimensional_chi2_of_one_truth_is_flat_and_sees_correlations():
 
 
 def test_signed_weights_of_one_truth_give_an_area_of_one_half_and_a_flaw_more():
-    truth, copy = with_background(events(20, 1500), 1), events(21, 1500)
+    truth, copy = with_background(events(20, 1000), 1), events(21, 1000)
     none = high_level_auc(truth, copy, folds=2, signed=True)
     assert abs(none.auc - 0.5) < 4 * none.auc_error
-    shifted = replace(copy, features=copy.features + 2)
+    shifted = replace(copy, features=copy.features + 3)
     seen = high_level_auc(truth, shifted, folds=2, signed=True)
     assert seen.auc - 0.5 > 5 * seen.auc_error
     ignored = high_level_auc(truth.with_weights(None), copy, folds=2)

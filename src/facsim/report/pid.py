@@ -29,7 +29,7 @@ from facsim.metrics.quantiles import quantile_edges
 from facsim.report.gather import Gathered
 from facsim.report.pid_pairs import Pair, is_species, measure_pair, pairs_of
 from facsim.report.pid_samples import Binning, Side, Species
-from facsim.report.pid_tables import sentence
+from facsim.report.pid_tables import LIGHTS, sentence
 from facsim.report.sample import Sample
 from facsim.report.tails import Tested
 
@@ -97,7 +97,7 @@ def measure_all(
     dict
         ``conditions``, ``occupancy``; ``species``: by name as `measure_species` says, or with ``error``; ``pairs``:
         as `facsim.report.pid_pairs.measure_pair` says; ``bins``, ``usable``: how many there are and how many may be
-        used; ``differs``; ``sentence``.
+        used; ``lights``: how many of each; ``differs``; ``sentence``.
     """
     out: dict[str, Any] = {
         "conditions": list(binning.names),
@@ -114,6 +114,7 @@ def measure_all(
     sound = [e for e in out["species"].values() if "error" not in e]
     lights = [light for e in sound for row in e["bins"]["light"] for light in row]
     out["bins"], out["usable"] = len(lights), sum(light in {"green", "amber"} for light in lights)
+    out["lights"] = {light: lights.count(light) for light in LIGHTS}
     out["differs"] = any(light in {"amber", "red"} for light in lights)
     out["sentence"] = sentence(out)
     return out
@@ -156,7 +157,7 @@ def measure_species(species: Species, binning: Binning, *, seed: int = 0) -> dic
 
 
 def _counts(found: UsableBins) -> dict[str, int]:
-    return {light: found.count(light) for light in ("green", "amber", "red", "grey")}
+    return {light: found.count(light) for light in LIGHTS}
 
 
 def _whole(first: Side, copy: Side, second: Side, seed: int) -> dict[str, Any]:

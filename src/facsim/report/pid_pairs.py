@@ -92,9 +92,10 @@ def measure_pair(
     Returns
     -------
     dict
-        ``score``, ``first``, ``second``, those of `AUCMap.to_json`, ``light``, ``events`` (the fewest of the four
-        samples), ``within`` and ``known``: how many bins with enough events lie within the tolerance, and how many
-        there are; ``floor``: the largest difference of truth and second truth in such bins.
+        ``score``, ``first``, ``second``, those of `AUCMap.to_json` (its errors as ``sigma``), ``light``,
+        ``events`` (the fewest of the four samples), ``within`` and ``known``: how many bins with enough events lie
+        within the tolerance, and how many there are; ``floor``: the largest difference of truth and second truth in
+        such bins.
 
     Raises
     ------
@@ -126,11 +127,13 @@ def measure_pair(
         seen = 2 * stats.norm.sf(np.abs(found.significance)) < alpha / max(1, int(known.sum()))
         small = np.abs(found.delta) <= tolerance
     light = np.where(known, np.where(seen, np.where(small, "amber", "red"), "green"), "grey")
+    plain = found.to_json()
+    plain["sigma"] = plain.pop("error")  # an "error" of a section is why it could not be measured
     return {
         "score": pair.score,
         "first": pair.first,
         "second": pair.second,
-        **found.to_json(),
+        **plain,
         "light": light.tolist(),
         "events": events.tolist(),
         "tolerance": tolerance,

@@ -38,25 +38,24 @@ def sentence(data: Mapping[str, Any]) -> str:
     'The copy may be used in 1 of 2 bins of P and ETA; 1 has too few events to say.'
     """
     first, second = data["conditions"]
-    parts, several = [], len(data["species"]) > 1
+    parts = []
     for name, entry in data["species"].items():
         if "error" in entry:
             continue
         lights = entry["lights"]
-        total, good = sum(lights.values()), lights["green"] + lights["amber"]
-        text = f"{good} of {total}{'' if parts else f' bins of {first} and {second}'}{f' ({name})' if several else ''}"
-        details = []
+        good, total = lights["green"] + lights["amber"], sum(lights.values())
+        text = f"{f'{name}: the' if name else 'The'} copy may be used in {good} of {total} bins of {first} and {second}"
         if lights["amber"]:
-            details.append(f"{lights['amber']} with a small difference")
+            text += f"; in {lights['amber']} of them a small difference is seen"
         if lights["red"]:
             worst = max((r for r in entry["rows"] if r["light"] == "red"), key=lambda r: r["ks"] or 0)
             place = f"{first} {_range(worst, 'first')}, {second} {_range(worst, 'second')}"
             verb = "differs" if lights["red"] == 1 else "differ"
-            details.append(f"{lights['red']} {verb}, most at {place} ({worst['worst']}, KS {number(worst['ks'], 2)})")
+            text += f"; {lights['red']} {verb}, most at {place} ({worst['worst']}, KS {number(worst['ks'], 2)})"
         if lights["grey"]:
-            details.append(f"{lights['grey']} {'has' if lights['grey'] == 1 else 'have'} too few events to say")
-        parts.append("; ".join([text, *details]))
-    out = f"The copy may be used in {', '.join(parts)}." if parts else "No bin could be judged."
+            text += f"; {lights['grey']} {'has' if lights['grey'] == 1 else 'have'} too few events to say"
+        parts.append(f"{text}.")
+    out = " ".join(parts) or "No bin could be judged."
     pairs = [p for p in data["pairs"] if "error" not in p]
     for p in pairs:
         out += (
@@ -114,7 +113,7 @@ def pair_rows(data: Mapping[str, Any]) -> Iterator[list[str]]:
                     f"{number(second[j])}–{number(second[j + 1])}",
                     number(pair["reference"][i][j]),
                     number(pair["generated"][i][j]),
-                    with_error(pair["delta"][i][j], pair["error"][i][j]),
+                    with_error(pair["delta"][i][j], pair["sigma"][i][j]),
                     LIGHTS[light],
                 ]
 
