@@ -96,6 +96,7 @@ def test_functions_are_numpys():
         theirs = getattr(np, ours.replace("a", "arc", 1) if ours[:4] in {"asin", "acos", "atan"} else ours)
         if name == "sum":
             np.testing.assert_array_equal(parse("sum(x)")(COLUMNS), COLUMNS["x"].sum(axis=(1, 2)))
+            assert parse("sum(x)")({"x": np.empty((0, 3, 4))}).shape == (0,)  # the shape is found with no events
         elif FUNCTIONS[name][1] == 2:
             np.testing.assert_array_equal(parse(f"{name}(a, 0.4)")({"a": x}), theirs(x, 0.4))
         else:
@@ -119,6 +120,8 @@ def test_nan_passes_no_cut():
         ("__import__('os')", "no meaning", 11),
         ("exec(pt)", "no function 'exec'", 0),
         ("pt & eta", "Write '&&'", 3),
+        ("pt > 1 and eta < 2", "Write '&&'", 7),
+        ("TMath::Abs(pt)", "plain names", 5),
         ("pt = 3", "Write '=='", 3),
         ("1 < pt < 3", "two comparisons in a row", 7),
         ("(pt + 1", "not closed", 0),

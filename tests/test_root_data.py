@@ -238,6 +238,40 @@ def test_an_array_beside_numbered_branches_stays_an_array(tmp_path):
         assert file["t"].keys() == ["y1", "y2", "box0", "box1"]
 
 
+def test_a_sum_over_a_block_can_be_cut_and_defined(pixels):
+    with facsim.io.open(pixels, define={"total": "sum(x)"}, features=["total"], cut="sum(x) > 600") as reader:
+        totals = facsim.io.read(pixels, features=["x"])["x"].sum(axis=1)
+        np.testing.assert_array_equal(reader.read()["total"], totals[totals > 600])
+
+
+def test_what_is_wrong_with_an_expression_names_the_file(tmp_path):
+    path = tmp_path / "t.root"
+    with uproot.recreate(path) as file:
+        file.mkrntuple("t", ak.Array({"name": ["a", "b"], "a": [[1.0], [2.0, 3.0]], "b": [[1.0], [2.0] * 3]}))
+    for options, message in {
+        "exec(a)": r"t\.root: cut: no function 'exec'",
+        "name == 1": r"(?s)t\.root: cut: 'name' is no column: the field of 't' holds 'string', .*\n  \^",
+        "a[5] > 1": r"t\.root: cut: a\[5\]: the block 'a' has shape \(2,\)",
+        "sum(a + b) > 1": r"t\.root: cut: .*shapes do not fit together \(a \(2,\), b \(3,\)",
+    }.items():
+        with pytest.raises(DataError, match=message):
+            facsim.io.read(path, cut=options)
+
+
+def test_a_file_of_texts_says_why_nothing_can_be_read(tmp_path):
+    with uproot.recreate(tmp_path / "t.root") as file:
+        file.mkrntuple("t", ak.Array({"name": ["a", "b"]}))
+    with pytest.raises(FileFormatError, match=r"no numeric column.*\n  name: the field of 't' holds 'string'"):
+        facsim.io.read(tmp_path / "t.root")
+
+
+def test_a_jagged_branch_without_events_is_an_empty_sample(tmp_path):
+    with uproot.recreate(tmp_path / "t.root") as file:
+        file.mktree("t", {"x": "var * float32"})
+    with pytest.raises(DataError, match="the sample is empty"):
+        facsim.io.read(tmp_path / "t.root")
+
+
 def test_parts_of_a_file_have_its_tree_and_branches(tmp_path, pixels):
     parts = facsim.split(pixels, tmp_path / "a.root", tmp_path / "b.root", seed=1)
     with uproot.open(pixels) as whole, uproot.open(parts[0]) as part:

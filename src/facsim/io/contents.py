@@ -183,7 +183,8 @@ class Contents:
             msg = f"{origin}: no feature is left beside conditions {conditions} and weights {weights}; choose fewer"
             raise DataError(msg)
         if not features and not conditions:
-            msg = f"{origin}: holds no numeric column that could be an event's feature"
+            why = "".join(f"\n  {name}: {reason}" for name, reason in list(self.unusable.items())[:5])
+            msg = f"{origin}: holds no numeric column that could be an event's feature{why}"
             raise FileFormatError(msg)
         chosen = tuple(by_name[n] for n in features), tuple(by_name[n] for n in conditions)
         return Schema(*chosen, self.detector), weights

@@ -71,6 +71,24 @@ def described(block: Block, words: str | Block, origin: str) -> Block:
     return given
 
 
+def _understood(
+    text: str, shapes: Mapping[str, tuple[int, ...]], unusable: Mapping[str, str], origin: str
+) -> tuple[Expression, tuple[int, ...]]:
+    """The parsed expression, and the shape per event of what it gives; errors begin with the origin."""
+    try:
+        expression = parse(text)
+    except DataError as error:
+        msg = f"{origin}: {error}"
+        raise DataError(msg) from None
+    expression.require(shapes, origin, unusable)
+    try:
+        nothing = expression({n: np.empty((0, *shapes[n])) for n in expression.names})  # enough to see the shape
+    except DataError as error:
+        msg = f"{origin}: {error}"
+        raise DataError(msg) from None
+    return expression, nothing.shape[1:]
+
+
 class _Wrapper:
     """A source over another."""
 
@@ -101,10 +119,9 @@ class _Defined(_Wrapper):
             if name in blocks:
                 msg = f"{origin}: define {name}='{text}': the file has a column '{name}'; choose another name"
                 raise DataError(msg)
-            expression = parse(text)
-            expression.require(blocks, f"{origin}: define {name}")
-            empty = {n: np.empty((0, *blocks[n].shape)) for n in expression.names}
-            block = Block(name, expression(empty).shape[1:])  # no events are enough to see the shape
+            shapes = {n: b.shape for n, b in blocks.items()}
+            expression, shape = _understood(text, shapes, inside.unusable, f"{origin}: define {name}")
+            block = Block(name, shape)
             blocks[name] = described(block, pick.describe.get(name, ""), origin)
             self.expressions[name] = expression
         self.shapes = {b.name: b.shape for b in blocks.values()}
@@ -133,11 +150,8 @@ class _Cut(_Wrapper):
         super().__init__(source)
         inside = source.contents
         shapes = {b.name: b.shape for b in inside.blocks}
-        cut = parse(text)
-        cut.require(shapes, f"{origin}: cut")
-        result = cut({n: np.empty((0, *shapes[n])) for n in cut.names})
-        if result.ndim > 1:
-            shape = result.shape[1:]
+        cut, shape = _understood(text, shapes, inside.unusable, f"{origin}: cut")
+        if shape:
             msg = f"{origin}: cut '{text}' gives numbers of shape {shape} per event; it must be one: use sum() or x[0]"
             raise DataError(msg)
         rows = SLAB_BYTES // (8 * max(1, sum(math.prod(shapes[n]) for n in cut.names)))

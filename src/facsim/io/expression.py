@@ -40,7 +40,7 @@ def _aligned(function: Callable[..., Any]) -> Callable[..., Array]:
 
 def _total(values: Array) -> Array:
     """Sum over everything but the events."""
-    return values if values.ndim < 2 else values.reshape(len(values), -1).sum(axis=1)
+    return values if values.ndim < 2 else values.sum(axis=tuple(range(1, values.ndim)))
 
 
 FUNCTIONS: dict[str, tuple[Callable[..., Array], int, int]] = {  # name: (function, fewest and most arguments)
@@ -70,6 +70,14 @@ _TOKEN = re.compile(
     r"|(?P<sign>\|\||&&|>=|<=|==|!=|\*\*|[-+*/%^()!<>,\[\]])|(?P<end>$))"
 )
 
+_MEANT = {
+    **dict.fromkeys(("&", "and"), " Write '&&'."),
+    **dict.fromkeys(("|", "or"), " Write '||'."),
+    "=": " Write '=='.",
+    ":": " Functions have plain names: abs(x) for TMath::Abs(x).",
+    "?": " Choose by a product: x*(y > 0).",
+}
+
 
 @dataclass(frozen=True)
 class Expression:
@@ -90,10 +98,17 @@ class Expression:
     def __str__(self) -> str:
         return self.text
 
-    def require(self, known: Iterable[str], origin: str) -> None:
-        """Raise `DataError` with a caret below the first name that is not among the known ones."""
+    def require(self, known: Iterable[str], origin: str, unusable: Mapping[str, str] | None = None) -> None:
+        """Raise `DataError` with a caret below the first name that is not among the known ones.
+
+        For `unusable` names, it says why.
+        """
         known = list(known)
         for name in self.names:
+            if name in (unusable or {}):
+                raise _wrong(
+                    self.text, self._places[name], f"{origin}: '{name}' is no column: {(unusable or {})[name]}"
+                )
             if name not in known:
                 some = ", ".join(known[:20]) + (f", ... ({len(known)} in all)" if len(known) > 20 else "")
                 say = f"{origin}: no column '{name}'; there are {some}.{nearest(name, known)}"
@@ -173,7 +188,7 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, place)
         if match is None:
             start = place + len(text[place:]) - len(text[place:].lstrip())
-            hint = {"&": " Write '&&'.", "|": " Write '||'.", "=": " Write '=='."}.get(text[start], "")
+            hint = _MEANT.get(text[start], "")
             raise _wrong(text, start, f"'{text[start]}' has no meaning here.{hint}")
         kind = str(match.lastgroup)
         found.append(_Token(kind, match[kind], match.start(kind)))
@@ -192,7 +207,8 @@ class _Parser:
         node = self._or()
         if self._now.kind != "end":
             say = "unbalanced bracket" if self._now.text in {")", "]"} else "an operator is expected"
-            raise _wrong(self.text, self._now.place, say)
+            hint = _MEANT.get(self._now.text, "")
+            raise _wrong(self.text, self._now.place, f"{say}.{hint}" if hint else say)
         return Expression(self.text, tuple(self.places), node, dict(self.places))
 
     @property

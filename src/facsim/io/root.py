@@ -160,6 +160,7 @@ class RootSource:
             if not everything and not wanted & {mask, *names}:
                 continue
             low, high = (0, pick.length) if pick.length is not None else self._lengths(names[0])
+            high = max(high, not self._events)  # of no events, so that what is said is that there are none
             if high == 0:
                 continue
             longest = max(longest, high)
