@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -15,7 +16,9 @@ from facsim.models.base import load
 from facsim.models.composite import Composite
 from facsim.report.run import RUN_FILE
 from facsim.training.claim import claim
+from facsim.training.fit import data_record
 from facsim.training.settings import TrainingSettings
+from facsim.training.state import finished
 
 __all__ = ["fit_parts"]
 
@@ -81,36 +84,35 @@ def fit_parts(
         If the folder holds another run, or one and `resume` is not set.
     """
     cls = cast("type[Composite]", family(recipe.family))
-    seed = recipe.training.seed
-    shares = {name: cls.share(recipe.config, data, name, seed) for name in recipe.parts}
+    share = partial(cls.share, recipe.config, data, seed=recipe.training.seed)
+    plain = recipe.to_json()
     record: dict[str, Any] = {
         "facsim_version": facsim.__version__,
         "family": recipe.family,
-        "recipe": recipe.to_json(),
+        "recipe": plain,
         "config": recipe.config.model_dump(),
-        "training": recipe.training.model_dump(),
-        "data": {} if isinstance(data, Events) else {"file": Path(data).name},
+        "training": recipe.training.model_dump() | {"parts": plain["parts"]},
+        "data": {name: data_record(share(name=name)) for name in recipe.parts},
     }
     first = int(os.environ.get("RANK", "0")) == 0
     if first:
         claim(folder, record, resume=resume)
     fitted: dict[str, Surrogate] = {}
-    done = 0
+    done, total = 0, recipe.training.steps
     for name, part in recipe.parts.items():
         where = folder / cls.folder / name
         log.info("fitting '%s', %d of %d", name, len(fitted) + 1, len(recipe.parts))
-        fitted[name] = part.fit(
-            shares[name],
-            where,
-            resume=(where / RUN_FILE).is_file(),
-            progress=_after(done, recipe.training.steps, progress),
-        )
+        if finished(where):
+            fitted[name] = load(where)
+        else:
+            begun = (where / RUN_FILE).is_file()
+            fitted[name] = part.fit(share(name=name), where, resume=begun, progress=_after(done, total, progress))
         done += part.training.steps
     model = cls.compose(recipe.config, fitted, data)
-    model.provenance |= {k: record[k] for k in ("facsim_version", "recipe", "data")}
+    model.provenance |= {key: record[key] for key in ("facsim_version", "recipe", "data")}
     if first:
         model.save(folder)
-    return load(folder) if first else model
+    return model
 
 
 def _after(done: int, total: int, progress: Progress | None) -> Progress | None:

@@ -39,7 +39,7 @@ from facsim.training.sweights import class_probabilities
 from facsim.training.validation import Validation
 from facsim.training.watch import Watch
 
-__all__ = ["fit_model"]
+__all__ = ["data_record", "fit_model"]
 
 log = logging.getLogger(__name__)
 
@@ -165,6 +165,11 @@ def fit_model(
                         draw_history(folder / HISTORY_FILE, folder / HISTORY_FIGURE)
             processes.wait()
             return load(folder)
+
+
+def data_record(data: str | os.PathLike[str] | Events) -> dict[str, Any]:
+    """Plain values by which a resumed run knows its data again."""
+    return _Source(data).record
 
 
 class _Source:

@@ -15,7 +15,7 @@ from facsim.files import atomic
 from facsim.models import Surrogate
 from facsim.models.base import MODEL_FILE, restore
 
-__all__ = ["STATE_FILE", "TrainingState"]
+__all__ = ["STATE_FILE", "TrainingState", "finished"]
 
 STATE_FILE = "state.safetensors"
 PLACE = ("step", "phase", "begun", "improved", "done")
@@ -124,6 +124,20 @@ class TrainingState:
         for name in PLACE:
             setattr(self, name, int(place.get(name, 0)))
         self.best = float("inf") if place["best"] is None else float(place["best"])
+
+
+def finished(folder: Path) -> bool:
+    """Whether the training in a run folder is over; that of a composed model is as soon as there is one."""
+    from safetensors import SafetensorError, safe_open
+
+    state = folder / STATE_FILE
+    if not state.is_file():
+        return (folder / MODEL_FILE).is_file()
+    try:
+        with safe_open(state, "pt") as opened:
+            return bool(json.loads((opened.metadata() or {})["facsim"]).get("done"))
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return False  # whoever resumes it says what is wrong
 
 
 class _Swapped:
