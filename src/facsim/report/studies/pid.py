@@ -155,7 +155,7 @@ def _three(name: str, given: Sequence[Source], seed: int) -> list[Events]:
 def _species(events: Sequence[Events], binning: Binning, folds: int, seed: int) -> Species:
     sides = [Side.of(e) for e in events]
     if not folds:
-        return Species(*sides)
+        return Species(sides[0], sides[1], sides[2])
     size = min(MOST_SCORED, *map(len, events))
     some = [e[np.sort(np.random.default_rng([seed, i]).permutation(len(e))[:size])] for i, e in enumerate(events)]
     pairs = []
