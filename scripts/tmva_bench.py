@@ -81,9 +81,8 @@ def classifier(learn):
         return network.fit(half.features / 16, half.conditions[:, 0].astype(int))
 
 
-def of_digits(learn, truth, drawn):
+def of_digits(network, truth, drawn):
     """Figures of pixels (n, 64) against true digits; a pair is a value and its error."""
-    network = classifier(learn)
     pixels = drawn / 16
     chances = network.predict_proba(pixels)
     sure = chances.max(1)
@@ -147,12 +146,13 @@ def measure(data, options):
         io.write(folder / "learn.root", learn, layout="pixel-branches")
     asked = np.empty((len(truth), 0)) if data == "digits" else truth.conditions
     np.savez(folder / "asked.npz", conditions=asked)
+    network = classifier(learn) if data == "digits" else None
     found = known(options)
     mine = found.setdefault(data, {})
     if FLOOR not in mine:
         other = learn[DIGITS // 2 :][: len(truth)] if data == "digits" else learn[: len(truth)]
         if data == "digits":
-            mine[FLOOR] = of_digits(learn, truth, other.features)
+            mine[FLOOR] = of_digits(network, truth, other.features)
         else:
             mine[FLOOR] = of_showers(truth, other.features, other.conditions)
         mine[FLOOR] |= {"events": [len(learn), len(truth)]}
@@ -162,7 +162,7 @@ def measure(data, options):
             continue
         drawn = np.load(folder / f"{name}.npz")["features"]
         picture(data, drawn, folder / f"{name}.png")
-        figures = of_digits(learn, truth, drawn) if data == "digits" else of_showers(truth, drawn)
+        figures = of_digits(network, truth, drawn) if data == "digits" else of_showers(truth, drawn)
         mine[name] = figures | cost
         write_json(options.output / "figures.json", found)
         print(name, mine[name], flush=True)
