@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from facsim.files import atomic
 from facsim.models.draw import Draw
 from facsim.schema import Schema
 from facsim.sharding import ShardSampler
-from facsim.transforms import Code, Transform, TransformKind, for_schema
+from facsim.transforms import Code, ConditionScale, Transform, TransformKind, for_schema
 
 __all__ = ["Batch", "ModelConfig", "Surrogate", "families", "family", "load", "register"]
 
@@ -41,11 +41,16 @@ class ModelConfig(BaseModel):
     knots: int = 10
     """Knots of the marginals' dependence on energy (showers only)."""
     transform: TransformKind = "marginals"
-    """What the networks see: ``marginals``, ``scale`` or ``standard``; see `facsim.transforms.for_schema`."""
+    """What the networks see: ``marginals``, ``scale``, ``standard``, ``log10``, ...; see
+    `facsim.transforms.for_schema`."""
     unit: float | None = None
-    """Constant by which ``scale`` divides features; by default the root mean square of what is not zero."""
+    """Constant by which ``scale`` divides features; by default the root mean square of what is not zero. Of
+    ``log`` and ``log10`` the unit of the features, by default 1."""
     energy_unit: float | None = None
     """Constant by which ``scale`` divides energies among the conditions; by default the largest."""
+    conditions: Literal["standard", "quantiles"] | dict[str, ConditionScale] = "standard"
+    """How the networks see conditions: ``standard``, ``quantiles``, or a scale by name; see
+    `facsim.transforms.context.ConditionContext`."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,14 @@ class Surrogate(nn.Module, ShardSampler):
     def make_transform(self, schema: Schema) -> Transform:
         """What stands between events and networks; by default what the settings say."""
         config = self.config
-        return for_schema(schema, config.knots, kind=config.transform, unit=config.unit, energy_unit=config.energy_unit)
+        return for_schema(
+            schema,
+            config.knots,
+            kind=config.transform,
+            unit=config.unit,
+            energy_unit=config.energy_unit,
+            scales=config.conditions,
+        )
 
     def begin_phase(self, phase: Any) -> None:
         """Take what a phase of the training changes in a model; by default nothing can be changed.

@@ -76,7 +76,7 @@ class Classifier(Surrogate):
 
     def make_transform(self, schema: Schema) -> Transform:
         """Classes stay as they are."""
-        return PhysicalTransform(schema)
+        return PhysicalTransform(schema, self.config.conditions)
 
     @property
     def latent(self) -> int:

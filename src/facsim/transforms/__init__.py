@@ -1,10 +1,13 @@
 """Invertible maps between physical events and the latent space where networks work; fitted, saved, exported."""
 
+import math
 from typing import Literal
 
 from facsim.schema import Schema
 from facsim.transforms.base import Code, Transform, fill
+from facsim.transforms.context import ConditionScale, ConditionScales
 from facsim.transforms.linear import LinearTransform
+from facsim.transforms.logarithm import LogTransform
 from facsim.transforms.marginals import Marginals
 from facsim.transforms.physical import PhysicalTransform
 from facsim.transforms.shower import ShowerTransform
@@ -12,7 +15,10 @@ from facsim.transforms.table import TableTransform
 
 __all__ = [
     "Code",
+    "ConditionScale",
+    "ConditionScales",
     "LinearTransform",
+    "LogTransform",
     "Marginals",
     "PhysicalTransform",
     "ShowerTransform",
@@ -23,8 +29,9 @@ __all__ = [
     "for_schema",
 ]
 
-TransformKind = Literal["marginals", "scale", "standard", "unit-range", "symmetric-range"]
+TransformKind = Literal["marginals", "scale", "standard", "unit-range", "symmetric-range", "log", "log10"]
 
+BASES = {"log": math.e, "log10": 10.0}
 INTERVALS = {"unit-range": (0.0, 1.0), "symmetric-range": (-1.0, 1.0)}
 
 
@@ -35,6 +42,7 @@ def for_schema(
     kind: TransformKind = "marginals",
     unit: float | None = None,
     energy_unit: float | None = None,
+    scales: ConditionScales = "standard",
 ) -> Transform:
     """Make the transform of a kind that fits a schema.
 
@@ -48,12 +56,20 @@ def for_schema(
         (`ShowerTransform` where there are layers and an incident energy, else `TableTransform`). ``scale``: physical
         values divided by a constant per block. ``standard``: columns centred and scaled. ``unit-range`` and
         ``symmetric-range``: from a block's smallest to its largest value is 0 to 1, or -1 to 1, for networks that end
-        with a sigmoid or a hyperbolic tangent (all these `LinearTransform`).
+        with a sigmoid or a hyperbolic tangent (all these `LinearTransform`). ``log`` and ``log10``: logarithms of
+        1 + x / unit (`LogTransform`).
     unit, energy_unit : float, optional
         Constants of ``scale``; see `LinearTransform`.
+    scales : str or mapping, optional
+        Of the conditions; see `facsim.transforms.context.ConditionContext`.
     """
+    if kind in BASES:
+        return LogTransform(schema, base=BASES[kind], unit=unit, scales=scales)
     if kind != "marginals":
+        interval = INTERVALS.get(kind)
         return LinearTransform(
-            schema, centred=kind == "standard", unit=unit, energy_unit=energy_unit, interval=INTERVALS.get(kind)
+            schema, centred=kind == "standard", unit=unit, energy_unit=energy_unit, interval=interval, scales=scales
         )
-    return ShowerTransform(schema, knots) if ShowerTransform.takes(schema) else TableTransform(schema)
+    if ShowerTransform.takes(schema):
+        return ShowerTransform(schema, knots, scales)
+    return TableTransform(schema, scales)

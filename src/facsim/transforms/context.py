@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import ndtri
 from torch import Tensor, nn
 
+from facsim.errors import SchemaMismatch, nearest
 from facsim.schema import Schema
 
-__all__ = ["ConditionContext"]
+__all__ = ["ConditionContext", "ConditionScale", "ConditionScales"]
+
+KNOTS = 65  # of the quantiles; their outermost lie at a probability of 1/130, beyond them comes the outermost event
+
+
+class ConditionScale(BaseModel):
+    """How one condition x is scaled: (x - centre) / scale, and perhaps x - floor(x) beside or instead of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    centre: float = 0.0
+    scale: float = Field(1.0, gt=0)
+    fraction: Literal["no", "beside", "alone"] = "no"
+    """The fractional part: how far inside its cell of a pad plane or a clock a track is."""
+
+
+ConditionScales = Literal["standard", "quantiles"] | Mapping[str, ConditionScale]
 
 
 class ConditionContext(nn.Module):
@@ -26,11 +48,20 @@ class ConditionContext(nn.Module):
         Energies enter divided by a constant instead.
     energy_unit : float, optional
         That constant; by default the largest energy.
+    scales : str or mapping, optional
+        ``standard``: centred and divided by the spread. ``quantiles``: through 65 quantiles of the training sample to a
+        normal law, so that a threshold in the midst of a spectrum with a long tail is no detail. Or by the names of
+        conditions a `ConditionScale`; those that are left out are centred and divided by their spread.
 
     Attributes
     ----------
     categories : tuple of (int, int)
         First and last-plus-one output column of every named category.
+
+    Raises
+    ------
+    SchemaMismatch
+        If `scales` names something that is no condition.
 
     Examples
     --------
@@ -39,36 +70,67 @@ class ConditionContext(nn.Module):
     >>> label = Block("label", (), "category", names=("qcd", "wprime"))
     >>> ConditionContext(Schema((Block("x"),), (label,)))(torch.tensor([[1.0], [0.0]])).tolist()
     [[0.0, 1.0], [1.0, 0.0]]
+    >>> drift = ConditionContext(Schema((Block("x"),), (Block("drift"),)), scales={"drift": {"fraction": "beside"}})
+    >>> drift(torch.tensor([[35.25]])).tolist()
+    [[35.25, 0.25]]
     """
 
     centre: Tensor
     spread: Tensor
     energy: Tensor
+    knots: Tensor
 
-    def __init__(self, schema: Schema, *, linear: bool = False, energy_unit: float | None = None) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        *,
+        linear: bool = False,
+        energy_unit: float | None = None,
+        scales: ConditionScales = "standard",
+    ) -> None:
         super().__init__()
-        self.linear, self.energy_unit = linear, energy_unit
+        self.linear, self.energy_unit, self.quantiles = linear, energy_unit, scales == "quantiles"
+        fixed = {} if isinstance(scales, str) else {k: ConditionScale.model_validate(v) for k, v in scales.items()}
+        known = [b.name for b in schema.conditions]
+        for name in fixed:
+            if name not in known:
+                msg = f"model.conditions names '{name}'; the conditions are {known}.{nearest(name, known)}"
+                raise SchemaMismatch(msg)
         blocks = [b for b in schema.conditions for _ in range(b.size)]
+        self.fixed = [fixed.get(b.name) for b in blocks]
         self.names = [len(b.names) if b.kind == "category" else 0 for b in blocks]
-        widths = [n or 1 for n in self.names]
+        beside = [int(s is not None and s.fraction == "beside") for s in self.fixed]
+        widths = [n or 1 + more for n, more in zip(self.names, beside, strict=True)]
         self.width = max(sum(widths), 1)
         ends = np.cumsum(widths).tolist()
         self.categories = tuple((end - n, end) for end, n in zip(ends, self.names, strict=True) if n)
         self.register_buffer("energy", torch.tensor([b.kind == "energy" for b in blocks]), persistent=False)
         self.register_buffer("centre", torch.zeros(len(blocks)))
         self.register_buffer("spread", torch.ones(len(blocks)))
+        if self.quantiles:
+            places = (np.arange(KNOTS) + 0.5) / KNOTS
+            self.register_buffer("knots", torch.linspace(-1, 1, KNOTS)[:, None].repeat(1, len(blocks)))
+            self.register_buffer("scores", torch.from_numpy(ndtri(places)).float(), persistent=False)
+            self.places = places
 
     def fit(self, conditions: NDArray[np.float32]) -> None:
-        """Centre and spread of the conditions (n, k); a constant column keeps the spread 1."""
-        if conditions.shape[1]:
-            values = self._values(torch.from_numpy(np.asarray(conditions)))
-            centre, spread = values.mean(0), values.std(0, correction=0)
-            if self.linear:
-                largest = torch.full_like(spread, self.energy_unit) if self.energy_unit else values.abs().amax(0)
-                centre = torch.where(self.energy, 0.0, centre)
-                spread = torch.where(self.energy, largest, spread)
-            self.centre.copy_(centre)
-            self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))
+        """Centre and spread of the conditions (n, k), or their quantiles; a constant column keeps the spread 1."""
+        if not conditions.shape[1]:
+            return
+        values = self._values(torch.from_numpy(np.asarray(conditions)))
+        centre, spread = values.mean(0), values.std(0, correction=0)
+        if self.linear:
+            largest = torch.full_like(spread, self.energy_unit) if self.energy_unit else values.abs().amax(0)
+            centre = torch.where(self.energy, 0.0, centre)
+            spread = torch.where(self.energy, largest, spread)
+        self.centre.copy_(centre)
+        self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))
+        if self.quantiles:
+            knots = np.quantile(values.double().numpy(), self.places, axis=0)
+            knots[[0, -1]] = values.amin(0), values.amax(0)
+            # strictly ascending: whole numbers tie
+            step = 1e-5 * np.maximum(np.ptp(knots, axis=0), 1e-3)
+            self.knots.copy_(torch.from_numpy(knots + step * np.arange(KNOTS)[:, None]))
 
     def _values(self, conditions: Tensor) -> Tensor:
         if self.linear:
@@ -79,14 +141,28 @@ class ConditionContext(nn.Module):
         """Scaled conditions."""
         if not len(self.centre):
             return conditions.new_zeros(conditions.shape[0], 1)
-        scaled = (self._values(conditions) - self.centre) / self.spread
-        if not self.categories:
+        values = self._values(conditions)
+        scaled = self._scores(values) if self.quantiles else (values - self.centre) / self.spread
+        if not (self.categories or any(self.fixed)):
             return scaled
         columns = []
-        for i, names in enumerate(self.names):
+        for i, (names, fixed) in enumerate(zip(self.names, self.fixed, strict=True)):
+            value = conditions[:, i : i + 1]
             if names:
                 which = torch.arange(names, device=conditions.device)
-                columns.append((conditions[:, i : i + 1].round() == which).to(scaled.dtype))
-            else:
+                columns.append((value.round() == which).to(scaled.dtype))
+            elif fixed is None:
                 columns.append(scaled[:, i : i + 1])
+            else:
+                if fixed.fraction != "alone":
+                    columns.append((value - fixed.centre) / fixed.scale)
+                if fixed.fraction != "no":
+                    columns.append(value - value.floor())
         return torch.cat(columns, 1)
+
+    def _scores(self, values: Tensor) -> Tensor:
+        """Normal scores (n, k): the first, and every step times how much of it is passed."""
+        low, high = self.knots[:-1], self.knots[1:]
+        passed = ((values[:, None] - low) / (high - low)).clamp(0, 1)  # (n, knots - 1, k)
+        scores: Tensor = self.scores
+        return scores[0] + (passed * (scores[1:] - scores[:-1])[:, None]).sum(1)

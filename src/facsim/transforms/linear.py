@@ -9,7 +9,7 @@ from torch import Tensor
 
 from facsim.schema import Schema
 from facsim.transforms.base import Code, Transform
-from facsim.transforms.context import ConditionContext
+from facsim.transforms.context import ConditionContext, ConditionScales
 
 __all__ = ["LinearTransform"]
 
@@ -35,6 +35,8 @@ class LinearTransform(Transform):
         as `ConditionContext` scales them.
     interval : (float, float), optional
         Where a block's smallest and its largest value shall come to lie; replaces `unit`.
+    scales : str or mapping, optional
+        See `ConditionContext`.
 
     Examples
     --------
@@ -60,11 +62,12 @@ class LinearTransform(Transform):
         unit: float | None = None,
         energy_unit: float | None = None,
         interval: tuple[float, float] | None = None,
+        scales: ConditionScales = "standard",
     ) -> None:
         super().__init__()
         self.schema, self.centred, self.unit, self.interval = schema, centred, unit, interval
         self.stages = (schema.width,)
-        self.conditions = ConditionContext(schema, linear=not centred, energy_unit=energy_unit)
+        self.conditions = ConditionContext(schema, linear=not centred, energy_unit=energy_unit, scales=scales)
         self.context_widths = (self.conditions.width,)
         kinds = [b for b in schema.features for _ in range(b.size)]
         whole = [b.kind in {"count", "category", "mask"} for b in kinds]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from facsim.schema import Schema
 from facsim.transforms.base import Code, Transform
-from facsim.transforms.context import ConditionContext
+from facsim.transforms.context import ConditionContext, ConditionScales
 
 __all__ = ["PhysicalTransform"]
 
@@ -19,6 +19,8 @@ class PhysicalTransform(Transform):
     Parameters
     ----------
     schema : Schema
+    scales : str or mapping, optional
+        See `ConditionContext`.
 
     Examples
     --------
@@ -31,11 +33,11 @@ class PhysicalTransform(Transform):
 
     exact = True
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, scales: ConditionScales = "standard") -> None:
         super().__init__()
         self.schema = schema
         self.stages = (schema.width,)
-        self.conditions = ConditionContext(schema)
+        self.conditions = ConditionContext(schema, scales=scales)
         self.context_widths = (self.conditions.width,)
 
     def fit(

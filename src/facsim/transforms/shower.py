@@ -13,7 +13,7 @@ from facsim.errors import DataError
 from facsim.observables.kinds import image_block
 from facsim.schema import Block, Schema
 from facsim.transforms.base import Code, Transform
-from facsim.transforms.context import ConditionContext
+from facsim.transforms.context import ConditionContext, ConditionScales
 from facsim.transforms.marginals import Marginals
 
 __all__ = ["ShowerTransform"]
@@ -41,6 +41,8 @@ class ShowerTransform(Transform):
         or they are images of kind energy.
     knots : int, optional
         Knots of the marginals' dependence on energy.
+    scales : str or mapping, optional
+        Of the conditions; see `ConditionContext`.
     """
 
     ceiling: Tensor
@@ -50,7 +52,7 @@ class ShowerTransform(Transform):
     layer_centre: Tensor
     layer_spread: Tensor
 
-    def __init__(self, schema: Schema, knots: int = 10) -> None:
+    def __init__(self, schema: Schema, knots: int = 10, scales: ConditionScales = "standard") -> None:
         super().__init__()
         if not self.takes(schema):
             msg = (
@@ -70,7 +72,7 @@ class ShowerTransform(Transform):
         self.register_buffer("floors", torch.tensor(self.thresholds), persistent=False)
         self.energies = Marginals(layers, knots if incident is not None else 1)
         self.cells = nn.ModuleList(Marginals(size, knots) for size in self.sizes)
-        self.conditions = ConditionContext(schema)
+        self.conditions = ConditionContext(schema, scales=scales)
         self.context_widths = (self.conditions.width, self.conditions.width + 2 * layers)
         self.register_buffer("ceiling", torch.tensor(1.0))
         self.register_buffer("order", torch.arange(layers))
