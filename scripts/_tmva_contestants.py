@@ -63,8 +63,15 @@ STRINGS = {
         + _phases(("5e-4", "5e-4"), batch=64)
     ),
 }
-RECIPES = {("digits", "dcgan"), ("digits", "r3gan"), ("showers", "wgan-gp"), ("showers", "calogan+")}
-NAMES = tuple(dict.fromkeys(name for _, name in [*STRINGS, *sorted(RECIPES)]))
+_GREY = {"model.transform": "symmetric-range"}  # grey levels have a smallest and a largest
+RECIPES = {
+    ("digits", "dcgan"): _GREY | {"model.generator.output": "tanh"},
+    ("digits", "r3gan"): {},
+    ("showers", "calogan+"): {},
+    ("showers", "wgan-gp"): {},
+}
+"""Recipes, and what is set otherwise."""
+NAMES = tuple(dict.fromkeys(name for _, name in [*STRINGS, *RECIPES]))
 PACE = 40  # steps to learn how many fit into the time, where rates fall until the last one
 
 
@@ -81,6 +88,7 @@ def train(data, name, file, folder, seconds, seed):
     changes = {"training.seed": seed, "training.validate_every": max(20, round(4 * seconds))}
     recipe = STRINGS.get((data, name), name)
     if (data, name) in RECIPES:
+        changes |= RECIPES[data, name]
         planned = _planned(chosen(data, file), recipe, changes, seconds)
         changes |= {"training.steps": planned, "training.validate_every": max(1, planned // 16)}
 

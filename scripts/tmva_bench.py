@@ -46,6 +46,7 @@ LABELS = {
     FLOOR: "other true events (floor)",
     "dense": "MethodGAN string, dense",
     "convolutional": "MethodGAN string, convolutional",
+    "dcgan": "recipe `dcgan`, with tanh",
     "torchgan": "torchgan 0.1.0",
     "hand": "DCGAN by hand, plain torch",
 }
@@ -53,7 +54,7 @@ LABELS = {
 
 def contestants(data):
     """Names, in the order of the table."""
-    return [name for which, name in [*STRINGS, *sorted(RECIPES)] if which == data] + list(RIVALS)
+    return [name for which, name in [*STRINGS, *RECIPES] if which == data] + list(RIVALS)
 
 
 def digits():
