@@ -213,7 +213,8 @@ def sample(
     ranges : mapping, optional
         Ranges of conditions by name.
     like : path or Events, optional
-        Take the conditions of these events; with `n`, of the first n.
+        Take the conditions of these events, and their weights if they have any: of conditions that carry background,
+        the copies must carry it, too. With `n`, of the first n.
     n : int, optional
         Number of events, where conditions are drawn.
     seed : int, optional
@@ -258,15 +259,18 @@ def sample(
     given = _conditions(sampler.schema, conditions, energy, ranges, like, n, seed)
     # Only fast samplers know these two: a simulator has no training range, and its own idea of workers.
     options: dict[str, Any] = ({} if threads is None else {"threads": threads}) | ({"strict": True} if strict else {})
+    weights = given.weights if like is not None and isinstance(given, Events) else None
     if output is None:
-        return sampler.sample(given, seed=seed, **options)
+        drawn = sampler.sample(given, seed=seed, **options)
+        return drawn if weights is None else drawn.with_weights(weights)
     provenance = getattr(sampler, "provenance", {})
     attrs = {"model": name, "seed": seed, "provenance": provenance}
     matrix = as_conditions(given, sampler.schema)
     form = provenance.get("form")
     with io.create(output, sampler.schema, attrs=attrs, layout=layout, tree=tree, form=form) as writer:
         for events in sampler.stream(matrix, seed=seed, **options):
-            writer.append(events)
+            done = len(writer)
+            writer.append(events if weights is None else events.with_weights(weights[done : done + len(events)]))
             if progress is not None:
                 progress(len(writer), len(matrix))
     return Path(output)
@@ -537,9 +541,11 @@ def _conditions_of(path: StrPath, schema: Schema) -> Events:
         rest = [b for b in reader.schema.features if b.name not in names]
     smallest = [min(rest, key=lambda b: b.size).name] if rest else None
     with io.open(path, features=smallest, conditions=names) as reader:
-        matrix = np.concatenate([events.conditions for events in reader.batches(8192)])
+        parts = list(reader.batches(8192))
+        matrix = np.concatenate([events.conditions for events in parts])
+        weights = np.concatenate([e.weights for e in parts if e.weights is not None]) if reader.weighted else None
         bare = Schema((), reader.schema.conditions, reader.schema.detector)
-    return Events(np.empty((len(matrix), 0), np.float32), matrix, bare)
+    return Events(np.empty((len(matrix), 0), np.float32), matrix, bare, weights)
 
 
 def _describe(model: Any, path: Path) -> dict[str, Any]:

@@ -200,8 +200,8 @@ def _doubts(fit: MassFit, tests: Mapping[str, Independence], mass: str) -> tuple
     if fit.goodness.pvalue < POOR:
         out.append(
             f"{fit.model} does not describe '{mass}': chi2 = {fit.goodness.chi2:.1f} for {fit.goodness.dof} degrees of "
-            f"freedom, p = {fit.goodness.pvalue:.2g}. Look at the figure; take another model (2gauss, cb, poly2) or a "
-            "narrower range"
+            f"freedom, p {_chance(fit.goodness.pvalue)}. Look at the figure; take another model (2gauss, cb, poly2) or "
+            "a narrower range"
         )
     for kind in ("signal", "background"):
         value, error = getattr(fit, kind), getattr(fit, f"{kind}_error")
@@ -216,12 +216,16 @@ def _doubts(fit: MassFit, tests: Mapping[str, Independence], mass: str) -> tuple
         for name in fit.at_limit
     ]
     out += [
-        f"'{name}' depends on '{mass}' within signal or background (p = {test.pvalue:.2g}): its weighted distribution "
-        "is not the signal's. Leave it out, fit in bins of it, or take a narrower range"
+        f"'{name}' depends on '{mass}' within signal or background (p {_chance(test.pvalue)}): its weighted "
+        "distribution is not the signal's. Leave it out, fit in bins of it, or take a narrower range"
         for name, test in tests.items()
         if test.pvalue * len(tests) < DEPENDENT
     ]
     return tuple(out)
+
+
+def _chance(pvalue: float) -> str:
+    return f"= {pvalue:.2g}" if pvalue > 1e-12 else "< 1e-12"
 
 
 def _spectrum(fit: MassFit, x: Array) -> dict[str, list[float]]:
