@@ -133,9 +133,25 @@ def test_laws_of_weights(metric):
     order = np.random.default_rng(5).permutation(len(x))
     w = np.random.default_rng(6).uniform(0.5, 2, len(x))
     assert metric(x[order], y[::-1], wx=w[order]) == pytest.approx(metric(x, y, wx=w), rel=1e-9)
-    gone = np.concatenate([x, correlated(7, 50) + 9]), np.concatenate([w, np.zeros(50)])
-    if metric(x, y, wx=w) < 1:  # the bins of the chi-square are quantiles, which such events do not move either
-        assert metric(gone[0], y, wx=gone[1]) == pytest.approx(metric(x, y, wx=w), rel=1e-9)
+
+
+def test_a_weight_is_that_many_copies_and_weights_of_zero_remove_events_from_slices():
+    x, y = correlated(3), correlated(4, r=0.4)
+    w = np.random.default_rng(6).integers(1, 4, len(x))
+    weighted = random_slice_ks(x, y, wx=w).statistic
+    assert random_slice_ks(np.repeat(x, w, axis=0), y).statistic == pytest.approx(weighted, rel=1e-9)
+    more, none = np.concatenate([x, correlated(7, 50) + 9]), np.concatenate([w, np.zeros(50)])
+    assert random_slice_ks(more, y, wx=none).statistic == pytest.approx(weighted, rel=1e-9)
+
+
+def test_slices_refuse_what_they_cannot_take():
+    x = correlated(3)
+    for wrong in ({"wx": np.zeros(len(x))}, {"wx": np.ones(3)}, {"projections": 0}):
+        with pytest.raises(DataError):
+            random_slice_ks(x, x, **wrong)
+    for first, second in ((x, x[:, :1]), (x * np.nan, x), (x[:0], x)):
+        with pytest.raises(DataError):
+            random_slice_ks(first, second)
 
 
 def test_negative_weights_take_a_background_away_from_slices_and_response():

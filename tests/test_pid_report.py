@@ -135,6 +135,8 @@ def test_a_species_without_enough_tracks_does_not_sink_the_others():
     assert "constant" in out["species"]["e"]["error"]
     assert out["bins"] == 4
     assert "K: the copy may be used in 4 of 4 bins" in out["sentence"]
+    # Kolmogorov's tail for 1 % over 16 tests, with 250 events a side: sqrt(ln(2 * 1600) / 250)
+    assert "would not show a KS distance below 0.18" in out["sentence"]
 
 
 # --- tables and figures

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from facsim.files import atomic
@@ -54,7 +55,7 @@ def sentence(data: Mapping[str, Any]) -> str:
             text += f"; {lights['red']} {verb}, most at {place} ({worst['worst']}, KS {number(worst['ks'], 2)})"
         if lights["grey"]:
             text += f"; {lights['grey']} {'has' if lights['grey'] == 1 else 'have'} too few events to say"
-        parts.append(f"{text}.")
+        parts.append(f"{text}.{_blunt(entry['rows'])}")
     out = " ".join(parts) or "No bin could be judged."
     pairs = [p for p in data["pairs"] if "error" not in p]
     for p in pairs:
@@ -167,6 +168,12 @@ def write(data: Mapping[str, Any], folder: Path) -> None:
 
 def _range(row: Mapping[str, Any], which: str) -> str:
     return f"{number(row[f'{which}_low'])}–{number(row[f'{which}_high'])}"
+
+
+def _blunt(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say what a bin that is judged would not have shown."""
+    known = [r["resolution"] for r in rows if r["light"] != "grey"]
+    return f" A typical bin would not show a KS distance below {number(median(known), 2)}." if known else ""
 
 
 def _notes(data: Mapping[str, Any]) -> list[str]:
