@@ -65,6 +65,18 @@ def test_wrong_idx_files(tmp_path):
         facsim.io.convert(tmp_path / "train-labels-idx1-ubyte", tmp_path / "y", layout="idx")
 
 
+def test_a_packed_file_that_says_its_images_are_huge(tmp_path):
+    path = tmp_path / "images.gz"
+    path.write_bytes(gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12))
+    with pytest.raises(FileFormatError, match=r"images\.gz: says that an entry has the shape .* damaged"):
+        facsim.io.read(path)
+
+
+def test_a_folder_without_images(tmp_path):
+    with pytest.raises(FileFormatError, match="a folder without PNG images"):
+        facsim.io.read(tmp_path)
+
+
 @pytest.mark.parametrize(("mode", "shape"), [("L", (5, 4)), ("RGB", (3, 5, 4))])
 def test_a_folder_of_pngs(tmp_path, mode, shape):
     values = RNG.integers(0, 256, (6, *shape)).astype(np.uint8)

@@ -198,6 +198,7 @@ def test_unknown_options_and_values_name_the_nearest():
     assert "Did you mean" in refused("unknown option", "Lyout", parse_options, "!H:Lyout=LINEAR").cure
     assert "'CPU'" in refused("unknown", "CPUU", parse_options, "Architecture=CPUU").cure
     refused("neither a flag", "Q", parse_options, "!H:!Q")
+    refused("Layout has no value", "Layout", parse_options, "!H:Layout")
     refused("VarTransform", "X", parse_options, "VarTransform=X")
     assert "GANs" in refused("unknown option", "Latent", parse_options, "Latent=4").cure
 

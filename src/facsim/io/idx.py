@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from facsim.errors import FileFormatError
 from facsim.io.contents import Contents, Pick
 from facsim.io.layout import Layout
+from facsim.io.reader import MOST_BYTES
 from facsim.schema import Block
 
 __all__ = ["IDX", "IDX_GZ"]
@@ -52,6 +53,9 @@ class _File:
         self.dtype, axes = np.dtype(_TYPES[begin[2]]), begin[3]
         self.shape = struct.unpack(f">{axes}I", self.stream.read(4 * axes))
         self.offset, self.row = 4 + 4 * axes, self.dtype.itemsize * math.prod(self.shape[1:])
+        if self.row > MOST_BYTES:  # packed files do not tell their length
+            msg = f"{self.path}: says that an entry has the shape {self.shape[1:]}. The file is damaged: copy it again"
+            raise FileFormatError(msg)
         size, want = self.path.stat().st_size, self.offset + self.row * self.shape[0]
         if not packed and size != want:
             msg = f"{self.path}: has {size} bytes, {self.shape} numbers of type {self.dtype} need {want}. "

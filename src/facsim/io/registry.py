@@ -73,6 +73,9 @@ def for_reading(path: Path, pick: Pick, name: str | None = None) -> Layout:
         hint = nearest(path.name, beside) or " Check the folder and the spelling."
         msg = f"{path}: no such file.{hint}"
         raise FileFormatError(msg) from error
+    except IsADirectoryError as error:
+        msg = f"{path}: a folder without PNG images: give a file, a folder of images, or a pattern, {path}/*.root"
+        raise FileFormatError(msg) from error
     except OSError as error:
         msg = f"{path}: cannot be opened ({error.strerror}); give the path of a readable file"
         raise FileFormatError(msg) from error

@@ -143,6 +143,6 @@ def _bounded(shape: Shape) -> None:
 
 def _table(inputs: Shape, done: list[tuple[Layer, Shape, Shape]], failed: Layer) -> str:
     rows = [("input", inputs), *((str(layer), after) for layer, _, after in done)]
-    width = max(len(name) for name, _ in rows)
+    width = max(len(name) for name in (*(name for name, _ in rows), str(failed)))
     lines = [f"{name:{width}}  {' x '.join(map(str, shape))}" for name, shape in rows]
-    return "\n  ".join(["Shapes (depth x height x width):", *lines, f"{failed}  ?"])
+    return "\n  ".join(["Shapes (depth x height x width):", *lines, f"{failed!s:{width}}  ?"])

@@ -86,7 +86,9 @@ def _values(piece: Piece, own: tuple[str, ...], *, gan: bool) -> dict[str, Piece
             key, value = part, Piece("True", part.start, part.whole)
             if part.text.startswith("!"):
                 key, value = part.cut(1).strip(), Piece("False", part.start, part.whole)
-            if known.get(key.text.upper()) not in FLAGS:
+            if known.get(key.text.upper(), "H") not in FLAGS:
+                key.fail(f"{key.text} has no value", f"Write {key.text}=...")
+            if key.text.upper() not in known:
                 key.fail(f"'{key.text}' is neither a flag nor Key=Value", known=names)
         else:
             key, value = part.cut(0, at).strip(), part.cut(at + 1).strip()
