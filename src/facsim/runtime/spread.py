@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facsim.errors import DataError
+from facsim.errors import DataError, RangeWarning
 from facsim.events import Events
 from facsim.runtime.members import Member, members
 from facsim.sampler import as_conditions
@@ -187,7 +188,10 @@ def held_out(
 def _drawn(ensemble: Any, conditions: NDArray[np.float32], quantity: Quantity, seed: int) -> Array:
     """The quantity by every member (members, n)."""
     count = max(members(ensemble), 1)  # of no ensemble the first member says so
-    return np.stack([_quantity(Member(ensemble, k).sample(conditions, seed=seed), quantity) for k in range(count)])
+    with warnings.catch_warnings():  # beyond the training range is where a spread is asked for
+        warnings.simplefilter("ignore", RangeWarning)
+        samples = (Member(ensemble, k).sample(conditions, seed=seed) for k in range(count))
+        return np.stack([_quantity(sample, quantity) for sample in samples])
 
 
 def _spread(drawn: Array, weights: Array, number: NDArray[np.int64]) -> Spread:

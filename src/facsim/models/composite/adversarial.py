@@ -10,13 +10,15 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from facsim.errors import RecipeError
+from facsim.errors import RecipeError, nearest
 from facsim.models.base import register
 from facsim.models.composite.mixture import Mixture, mixed
 from facsim.models.draw import Draw
 from facsim.models.gan import GAN, GANConfig
 from facsim.models.gan.game import Game
+from facsim.models.gan.given import given
 from facsim.models.gan.objectives import OBJECTIVES
+from facsim.models.gan.objectives.pairs import lengths
 from facsim.models.gan.penalties import PENALTIES
 from facsim.schema import Schema
 from facsim.transforms import Transform
@@ -60,8 +62,8 @@ class AdversarialEnsemble(Mixture, GAN):
 
     Member k lowers
 
-    .. math:: L_k = L_{\mathrm{Cramer}}(g_k) - \alpha\,
-        \Big( E_x \big| E\, h(x, y_k) - E\, h(x, y_\cup) \big|^2 \Big)^{1/2},
+    .. math:: L_k = L_{\mathrm{Cramer}}(g_k) - \alpha D \tanh \frac{d_k}{D}, \quad
+        d_k^2 = E_x \big| E\, h(x, y_k) - E\, h(x, y_\cup) \big|^2,
 
     with :math:`y_\cup` an event of the mixture. Where there are data, the first term holds members together; elsewhere
     they part, and their spread says so. (Anderlini, Chimpoesh, Kazeev, Shishigina, arXiv:2210.09767, and the formula
@@ -74,9 +76,12 @@ class AdversarialEnsemble(Mixture, GAN):
     - *Whose critic.* One for all: distances have the same unit for all members, and the critic learns from the mixture.
     - *Which weights.* None: background can be subtracted from data, but the disagreement needs none, so conditions
       outside of the data can be added (``outside``).
-    - *How much.* The critic's slope is bounded by its penalty, so both terms grow alike with the distance in h, the
-      first (an energy distance) with twice it: for alpha < 1 the loss has a lower bound wherever there are data. Scan
-      0 to 0.5; `facsim.models.composite.spread` finds the factor that calibrates what comes out.
+    - *How much.* Where there are data, both terms grow with the distance in h, the first (an energy distance) twice
+      as fast: for alpha < 1 the loss has a lower bound there. Elsewhere nothing holds members, so the pay ends at D,
+      the mean distance of two true events of the batch: members farther apart than the data are wide know nothing
+      anyway. Without that end a toy's members ran away and took the region of the data with them. Conditions of the
+      data and those outside are paid for apart, each half. Scan alpha from 0 to 0.5; `facsim.runtime.spread` finds the
+      factor that calibrates what comes out.
 
     The mixture counts as given: a member is paid for its own step away from it.
 
@@ -100,9 +105,10 @@ class AdversarialEnsemble(Mixture, GAN):
             if hasattr(self.net, what):
                 msg = f"generator '{config.generator.kind}' changes in a training: take mlp, residual-mlp or residual"
                 raise RecipeError(msg)
+        known = [b.name for b in schema.conditions]
         for name in config.outside:
-            if not schema.is_condition(name):
-                msg = f"outside: '{name}' is no condition; there are {[b.name for b in schema.conditions]}"
+            if name not in known:
+                msg = f"outside: '{name}' is no condition; there are {known}.{nearest(name, known)}"
                 raise RecipeError(msg)
         self.others = nn.ModuleList(config.generator.build(self.layout) for _ in range(config.members - 1))
         self._turn: int | None = None
@@ -164,16 +170,26 @@ class AdversarialEnsemble(Mixture, GAN):
 
     def _disagreement(self, game: Game) -> tuple[Tensor, Tensor]:
         """What all members are paid for, and how far apart they are."""
-        conditions = game.conditions[: self.config.rows]
+        places = [game.conditions[: self.config.rows]]
         if self.config.outside:
-            conditions = torch.cat([conditions, self._beyond(conditions, game.draw)])
+            places.append(self._beyond(places[0], game.draw))
+        with torch.no_grad():
+            real = self.critic(given(game.real), game.context)
+            widest = lengths(real - real.roll(1, 0)).mean()
+        found = [disagreement(self._seen(conditions, game.draw), widest) for conditions in places]
+        paid, apart = (torch.stack(part).mean(0) for part in zip(*found, strict=True))
+        return paid, apart
+
+    def _seen(self, conditions: Tensor, draw: Draw) -> Tensor:
+        """What the critic sees in two draws of every member, with the same noise (members, 2, n, k)."""
         context = self.transform.context(0, conditions, conditions)
-        noise = [game.draw.normal(len(context), self.widest) for _ in range(2)]
-        seen = [
-            torch.stack([self.critic(self.judged(self._net(k)(z, context), conditions), context) for z in noise])
-            for k in range(self.members)
-        ]
-        return disagreement(torch.stack(seen))
+        noise = [draw.normal(len(context), self.widest) for _ in range(2)]
+
+        def one(net: nn.Module, z: Tensor) -> Tensor:
+            scores: Tensor = self.critic(self.judged(net(z, context), conditions), context)
+            return scores
+
+        return torch.stack([torch.stack([one(self._net(k), z) for z in noise]) for k in range(self.members)])
 
     def _beyond(self, conditions: Tensor, draw: Draw) -> Tensor:
         """The conditions, with new values where some outside of the data are wanted."""
@@ -196,21 +212,23 @@ class AdversarialEnsemble(Mixture, GAN):
             self._turn = None
 
 
-def disagreement(seen: Tensor) -> tuple[Tensor, Tensor]:
+def disagreement(seen: Tensor, widest: Tensor) -> tuple[Tensor, Tensor]:
     r"""How far members are from their mixture, in the critic's space.
 
     Parameters
     ----------
     seen : Tensor (members, 2, n, k)
         The critic's view of two independent draws of every member under n conditions. Members may share their noise.
+    widest : Tensor ()
+        Distance D beyond which nothing more is paid.
 
     Returns
     -------
     paid : Tensor ()
-        Sum over members of the root mean square distance, for a gradient: the mixture counts as given, and the
-        statistical error of the mean square is added to it, so that the slope of the root stays finite.
+        Sum over members of :math:`D \tanh(d / D)`, d the root mean square distance; for a gradient: the mixture counts
+        as given, and the statistical error of the mean square is added to it, so that the root's slope stays finite.
     apart : Tensor ()
-        Mean over members of that distance, detached.
+        Mean of d over members, detached.
 
     Notes
     -----
@@ -221,14 +239,15 @@ def disagreement(seen: Tensor) -> tuple[Tensor, Tensor]:
     --------
     >>> scattered = torch.randn(3, 2, 20000, 4, generator=torch.Generator().manual_seed(1))
     >>> shifted = scattered + 3 * torch.tensor([0.0, 1.0, -1.0])[:, None, None, None] / 2
-    >>> [round(disagreement(seen)[1].item(), 1) for seen in (scattered, shifted)]
+    >>> [round(disagreement(seen, torch.tensor(9.0))[1].item(), 1) for seen in (scattered, shifted)]
     [0.0, 2.0]
     """
     difference = seen - seen.mean(0).detach()
     square = (difference[:, 0] * difference[:, 1]).sum(2)  # (members, n)
     error = square.detach().std(1) / square.shape[1] ** 0.5
     mean = square.mean(1).clamp(min=0)
-    return torch.sqrt(mean + error + 1e-12).sum(), mean.detach().sqrt().mean()
+    distance = torch.sqrt(mean + error + 1e-12)
+    return (widest * torch.tanh(distance / widest)).sum(), mean.detach().sqrt().mean()
 
 
 class _Members(nn.Module):
