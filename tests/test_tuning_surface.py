@@ -7,17 +7,18 @@ from facsim.simulators.parametric import Parameter, Space
 from facsim.tuning.posterior import PosteriorSettings, fit_response
 from facsim.tuning.posterior.pairs import Pairs
 from facsim.tuning.posterior.plan import Plan
+from facsim.tuning.posterior.trust import calibration
 
 NOISE, EVENTS, SETS = 0.2, 100, 40
 SPACE = Space((Parameter("u", -1, 1),))
 
 
-def sets_of(law, seed):
+def sets_of(law, seed, sets=SETS):
     """Sets of events of known parameters: the event is the law of the parameter, and noise."""
     rng = np.random.default_rng(seed)
-    theta = rng.uniform(-1, 1, (SETS, 1))
-    x = law(theta)[:, None] + NOISE * rng.standard_normal((SETS, EVENTS, 1))
-    return Pairs(theta, x.astype(np.float32), np.ones((SETS, EVENTS), np.float32))
+    theta = rng.uniform(-1, 1, (sets, 1))
+    x = law(theta)[:, None] + NOISE * rng.standard_normal((sets, EVENTS, 1))
+    return Pairs(theta, x.astype(np.float32), np.ones((sets, EVENTS), np.float32))
 
 
 def response_of(law):
@@ -33,7 +34,15 @@ def test_a_response_that_a_polynomial_follows_is_hardly_moved():
     offset, wider = tested.tests.correction()
     assert abs(offset[0]) < 0.04
     assert wider[0] < 0.05
-    assert 0 < tested.surfaces[0].scatter < 2  # of what the parameter does not explain; summaries are not quite normal
+    assert 0 < tested.witnesses[0].scatter < 2  # of what the parameter does not explain; summaries are not quite normal
+
+
+def test_every_set_tests_the_errors_and_a_parameter_is_answered_by_one_number():
+    blind, sets = response_of(lambda u: 0.5 * u), sets_of(lambda u: 0.5 * u, 3, sets=60)
+    assert [s.width for s in (*blind.surfaces, *blind.witnesses)] == [1, 2, 1]
+    found = calibration(blind.tested(sets), sets, SPACE, EVENTS)
+    assert (found["tests"], found["events"]) == (60, EVENTS)
+    assert found["pvalue"] > 1e-3
 
 
 def test_a_response_that_a_polynomial_does_not_follow_has_larger_errors():

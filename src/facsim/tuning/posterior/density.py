@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from facsim.errors import DataError
 from facsim.events import Events
 from facsim.models import Draw
-from facsim.nets.residual import NormedMLP
+from facsim.nets.mixture import MixtureNet
 from facsim.schema import Block
 from facsim.simulators.parametric import Space
 from facsim.tuning.posterior.coordinates import Region
@@ -34,7 +34,6 @@ MOST_COLUMNS = 32
 ROWS = 20_000
 SMALL_CLOUD = 4000  # where many posteriors are wanted, each not quite so exactly
 MOST_VALIDATED = 5000
-LEAST_WIDTH, MOST_WIDTH = -9.0, 4.0  # logarithms
 
 
 @dataclass
@@ -97,69 +96,6 @@ class Density:
         return np.stack([self.sample(one, n, seed + i, cloud=cloud) for i, one in enumerate(sets)])
 
 
-class MixtureNet(nn.Module):
-    r"""Density of rows y (d,) as a mixture of normal distributions whose parameters depend on a context.
-
-    .. math:: p(y|c) = \sum_j \pi_j(c)\, N(y; \mu_j(c), L_j(c) L_j(c)^T)
-
-    Bishop, NCRG/94/004 (1994), with full covariances. Parameters and what is given of an event are the context.
-    """
-
-    centre: Tensor
-    scale: Tensor
-
-    def __init__(self, context: int, width: int, settings: PosteriorSettings) -> None:
-        super().__init__()
-        self.width, self.components = width, settings.components
-        self.sizes = (1, width, width, width * (width - 1) // 2)
-        self.net = NormedMLP(context, self.components * sum(self.sizes), settings.hidden, settings.blocks)
-        # Means that follow the parameters must do so to a fraction of the narrowest width: their linear part is exact.
-        self.linear = nn.Linear(context, width)
-        self.register_buffer("centre", torch.zeros(width))
-        self.register_buffer("scale", torch.ones(width))
-
-    @torch.no_grad()
-    def fit(self, context: Tensor, y: Tensor) -> None:
-        """Start from what contexts (m, c) and rows (m, d) tell at once: centre, scale and linear dependence."""
-        self.centre.copy_(y.mean(0))
-        scale = y.std(0, unbiased=False)
-        self.scale.copy_(torch.where(scale > 0, scale, torch.ones_like(scale)))
-        inputs = torch.cat([context, torch.ones(len(y), 1)], 1)
-        found = torch.linalg.lstsq(inputs.double(), ((y - self.centre) / self.scale).double()).solution.float()
-        self.linear.weight.copy_(found[:-1].T)
-        self.linear.bias.copy_(found[-1])
-
-    def log_prob(self, context: Tensor, y: Tensor) -> Tensor:
-        """Logarithm (n, k) of the densities of rows (k, g + d), whose first g columns are given, under n contexts."""
-        given, rows = y[:, : y.shape[1] - self.width], y[:, y.shape[1] - self.width :]
-        n, k = len(context), len(y)
-        if not given.shape[1]:
-            return self._mixed(self.net(context)[:, None], self.linear(context)[:, None], rows[None])
-        both = torch.cat([context[:, None].expand(n, k, -1), given[None].expand(n, k, -1)], 2)
-        return self._mixed(self.net(both.flatten(0, 1)).view(n, k, -1), self.linear(both), rows[None])
-
-    def paired(self, context: Tensor, y: Tensor) -> Tensor:
-        """Logarithm (n,) of the density of row i under context i."""
-        given, rows = y[:, : y.shape[1] - self.width], y[:, y.shape[1] - self.width :]
-        inputs = torch.cat([context, given], 1)
-        return self._mixed(self.net(inputs), self.linear(inputs), rows)
-
-    def _mixed(self, raw: Tensor, linear: Tensor, rows: Tensor) -> Tensor:
-        d = self.width
-        parts = raw.unflatten(-1, (self.components, -1)).split(self.sizes, -1)  # type: ignore[no-untyped-call]
-        share, mean, log_width, below = parts
-        y = ((rows - self.centre) / self.scale - linear)[..., None, :] - mean
-        log_width = log_width.clamp(LEAST_WIDTH, MOST_WIDTH)
-        u = y * (-log_width).exp()
-        if d > 1:
-            # In units of the widths, so that correlations do not depend on scales: u_i = y_i/w_i - sum_j b_ij y_j/w_j
-            at, columns = torch.tril_indices(d, d, -1)
-            u = u.index_add(-1, at, -below * u[..., columns])
-        density = -0.5 * (u**2).sum(-1) - log_width.sum(-1) - 0.5 * d * math.log(2 * math.pi)
-        out: Tensor = torch.logsumexp(share[..., 0].log_softmax(-1) + density, -1) - self.scale.log().sum()
-        return out
-
-
 def fit_density(
     space: Space | Region,
     theta: ArrayLike,
@@ -215,7 +151,8 @@ def fit_density(
         learned, held = pairs.split(settings.validation, MOST_VALIDATED, own)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(own)
-            net = MixtureNet(len(region.space) + given, width, settings)
+            sizes = (settings.components, settings.hidden, settings.blocks)
+            net = MixtureNet(len(region.space) + given, width, *sizes)
         y = torch.from_numpy(split_rows(learned.x[:, 0], rows, given))
         net.fit(torch.cat([_inputs(region, learned.theta).repeat_interleave(rows, 0), y[:, :given]], 1), y[:, given:])
 

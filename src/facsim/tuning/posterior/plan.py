@@ -17,7 +17,7 @@ Engine = Literal["flow", "likelihood", "mean"]
 LEAST_POINTS = {"flow": 200, "likelihood": 200, "mean": 500}
 ENOUGH_POINTS = 1000  # with as many events each as the data, from which on the engine is the flow
 TESTED = 0.3  # share of the calls for sets of events that a posterior of many events is tested with
-FEW_TESTS, LEAST_TESTS, MOST_TESTS = 10, 20, 50  # such sets, in an early round and in the last
+FEW_TESTS, LEAST_TESTS, MOST_TESTS = 10, 20, 100  # such sets, in an early round and in the last
 LEAST_EVENTS = 30  # of a set: its mean is to be normal
 
 

@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 LEARNED = 0.4  # share of the events that the summary is learned from; the response needs others
 MOST_VALIDATED = 5000
 TINY = 1e-12  # variance of a parameter that is settled
-MOST_SQUARED = 5  # parameters up to which the summary holds their products, too
+MOST_SQUARED = 5  # parameters up to which the network guesses their products, too
 ROWS = 20_000
 CLOUD = 2000  # points to cool down: the mean of many events leaves one mode, or a few that are near
 MOST_COMPONENTS, LEAST_COMPONENT = 30, 1e-6  # of the events' own columns; share of the largest variance
@@ -91,9 +91,9 @@ class Response:
     blocks : tuple of Block
         What an event holds: features, then what is given of it.
     surfaces : list of Surface
-        One per seed.
-    columns : Surface
-        The response of the events' own columns, for a test that does not rely on what was learned.
+        One per seed, of one number for each parameter: others say little more, and that with a lack of fit.
+    witnesses : tuple of Surface
+        Of all that the first network guesses, and of the events' own columns: for a test of the data alone.
     tests : Tests, optional
         What simulated sets tell of the lack of fit.
     """
@@ -101,7 +101,7 @@ class Response:
     region: Region
     blocks: tuple[Block, ...]
     surfaces: list[Surface]
-    columns: Surface
+    witnesses: tuple[Surface, ...]
     tests: Tests | None = None
 
     def log_likelihood(
@@ -116,29 +116,29 @@ class Response:
         return points if self.tests is None else self._moved(points, *self.tests.correction(), seed)
 
     def goodness(self, x: ArrayLike | Events, weights: ArrayLike | None = None, seed: int = 0) -> float:
-        """p-value of the mean summary, and of the mean columns, near the best of posterior samples (`Surface.pvalue`).
+        """p-value of the means of summaries and of columns near the best of posterior samples (`Surface.pvalue`).
 
-        Small where no parameters give these means. The smaller one of both, doubled; blind to what leaves all means as
-        they are.
+        Small where no parameters give these means. The smallest one of the witnesses, times their number; blind to what
+        leaves all means as they are.
         """
         u = _place(self.region, self.sample(x, 500, seed, weights))
         pvalues = []
-        for surface in (self.surfaces[0], self.columns):
+        for surface in self.witnesses:
             mean, share = self._mean(x, weights, surface)
             best = surface.pulls(u, mean, share)[0].argmin()
             pvalues.append(surface.pvalue(u[best], mean, share))
-        return min(1.0, 2 * min(pvalues))
+        return min(1.0, len(pvalues) * min(pvalues))
 
     def tested(self, sets: Pairs, n: int = 200, seed: int = 0) -> Response:
         """The same with the lack of fit that simulated sets of known parameters show (`Tests`)."""
         draws = np.stack([self._exact(x, n, seed + i, sets.weights[i]) for i, x in enumerate(sets.x)])
         u = _place(self.region, sets.theta)
-        tested = []
-        for surface in (*self.surfaces, self.columns):
+        witnesses = []
+        for surface in self.witnesses:
             means, shares = zip(*(surface.mean(x, w) for x, w in zip(sets.x, sets.weights, strict=True)), strict=True)
-            tested.append(surface.tested(u, np.array(means), np.array(shares)))
+            witnesses.append(surface.tested(u, np.array(means), np.array(shares)))
         tests = Tests(u, draws, _place(self.region, draws))
-        return replace(self, surfaces=tested[:-1], columns=tested[-1], tests=tests)
+        return replace(self, witnesses=tuple(witnesses), tests=tests)
 
     def sample_tests(self, seed: int = 0) -> Array:
         """Posterior samples (t, n, p) of each of the sets of `tested`, with the lack of fit that the others show."""
@@ -204,8 +204,9 @@ def fit_response(
     """Learn a summary of single events and the response of its mean to the parameters.
 
     Every event may have a point of its own: the calls do not depend on how many events the data hold. A network learns
-    from 40 % of the events to guess parameters (and their products) from one event; with the others, the mean of its
-    outputs is fitted by polynomials of the parameters, whose degree is chosen by cross-validation.
+    from 40 % of the events to guess parameters (and, for a test of the data, their products) from one event; with the
+    others, the mean guess of the parameters is fitted by polynomials of the parameters, whose degree is chosen by
+    cross-validation.
 
     Parameters
     ----------
@@ -243,14 +244,17 @@ def fit_response(
         raise DataError(msg)
     blocks = tuple(blocks or (Block("x", (pairs.x.shape[2],)),))
     rows_of(pairs.x[:, 0], blocks)
-    surfaces = []
+    surfaces, guesses = [], []
     for member in range(settings.members):
         own = seed + 7919 * member
         rest, learned = pairs.split(LEARNED, len(pairs), own)
         net = _summary(region, learned, blocks, settings, own, progress)
-        surfaces.append(fit_surface(partial(_outputs, net), _place(region, rest.theta), rest.x[:, 0], own))
+        u, outputs = _place(region, rest.theta), partial(_outputs, net)
+        surfaces.append(fit_surface(partial(_first, outputs, u.shape[1]), u, rest.x[:, 0], own))
+        if not member:
+            guesses.append(fit_surface(outputs, u, rest.x[:, 0], own))
     own_columns = fit_surface(_columns(pairs.x[:, 0]), _place(region, pairs.theta), pairs.x[:, 0], seed)
-    return Response(region, blocks, surfaces, own_columns)
+    return Response(region, blocks, surfaces, (*guesses, own_columns))
 
 
 def _summary(
@@ -293,6 +297,10 @@ def _targets(u: Array) -> Array:
         return u
     rows, columns = np.triu_indices(p)
     return np.concatenate([u, u[:, rows] * u[:, columns]], axis=1)
+
+
+def _first(summary: Summary, columns: int, x: NDArray[np.float32]) -> Array:
+    return summary(x)[:, :columns]
 
 
 @torch.no_grad()

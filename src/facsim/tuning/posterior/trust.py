@@ -42,7 +42,7 @@ def calibration(
         return None
     # a response weighs events, and has drawn for these very sets
     full = held if isinstance(posterior, Response) else held[(held.weights != 0).all(axis=1)]
-    if not isinstance(posterior, Posterior):
+    if isinstance(posterior, Density):
         full = full[:MOST_SLOW]
     if len(full) < LEAST_TESTS:
         log.warning("%d points are too few to test the calibration with: raise --calls", len(full))
