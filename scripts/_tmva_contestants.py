@@ -45,10 +45,9 @@ STRINGS = {
     # learn too slowly; and a rim that is always white asks for weights of its own at every pixel
     ("digits", "convolutional"): (
         f"{_START}:ErrorStrategy=CROSSENTROPY:InputLayout=1|1|64##1|8|8:"
-        "Layout=DENSE|256|RELU,DENSE|512|RELU,DENSE|512|RELU,UNFLAT|32|4|4,DECONV|16|4|4|2|2|1|1|RELU,"
-        "LOCAL|1|3|3|1|1|1|1|TANH"
-        "##CONV|16|3|3|1|1|1|1|LRELU,CONV|32|4|4|2|2|1|1|LRELU,RESHAPE|FLAT,DENSE|256|LRELU,DENSE|1|SIGMOID"
-        + _phases(("2e-3", "1e-3"), ("5e-4", "2.5e-4"), epochs=300)
+        "Layout=DENSE|512|RELU,UNFLAT|32|4|4,DECONV|16|4|4|2|2|1|1|RELU,LOCAL|1|3|3|1|1|1|1|TANH"
+        "##CONV|16|3|3|1|1|1|1|LRELU,CONV|32|4|4|2|2|1|1|LRELU,RESHAPE|FLAT,DENSE|128|LRELU,DENSE|1|SIGMOID"
+        + _phases(("2e-3", "1e-3"), ("5e-4", "2.5e-4"), epochs=250)
     ),
     ("showers", "dense"): (
         f"{_START}:Objective=WGANGP:Latent=64:"

@@ -162,7 +162,6 @@ def measure(data, options):
         if cost is None:
             continue
         drawn = np.load(folder / f"{name}.npz")["features"]
-        picture(data, drawn, folder / f"{name}.png")
         figures = of_digits(network, truth, drawn) if data == "digits" else of_showers(truth, drawn)
         mine[name] = figures | cost
         write_json(options.output / "figures.json", found)
@@ -170,11 +169,14 @@ def measure(data, options):
 
 
 def picture(data, drawn, path):
-    """A hundred digits, or thirty showers: logarithm of the energies, twelve cells of a layer side by side."""
+    """A hundred digits, or twenty showers: logarithm of the energies, twelve cells of a layer side by side."""
     from facsim.training.images import write_grid
 
-    images = drawn[:100].reshape(-1, 8, 8) if data == "digits" else np.log1p(drawn[:30]).reshape(-1, 42, 12)
-    write_grid(images, path)
+    if data == "digits":
+        write_grid(drawn[:100].reshape(-1, 8, 8), path)
+    else:
+        cells = np.log1p(drawn[:20]).reshape(-1, 42, 12)
+        write_grid(np.pad(cells, ((0, 0), (0, 0), (0, 3))).transpose(1, 0, 2).reshape(1, 42, -1), path)
 
 
 def known(options):
@@ -224,10 +226,10 @@ def table(options):
 
 
 def _figure(options, data, name):
-    """Copy a picture to the documentation; its Markdown, as a page in docs/ names it."""
+    """Draw a picture into the documentation; its Markdown, as a page in docs/ names it."""
     file = f"{data}-{name.replace('+', '-plus')}.png"
     options.figures.mkdir(parents=True, exist_ok=True)
-    (options.figures / file).write_bytes((options.output / data / f"{name}.png").read_bytes())
+    picture(data, np.load(options.output / data / f"{name}.npz")["features"], options.figures / file)
     words = f"{data.capitalize()} of {LABELS.get(name, f'recipe `{name}`')}"
     return f"![{words}](images/tmva/{file})\n\n*{words}*\n"
 
