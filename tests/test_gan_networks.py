@@ -28,6 +28,8 @@ def image(rows: int, columns: int, conditions=(LABEL,)) -> Layout:
 
 JET, SMALL = image(25, 25), image(9, 12)
 SHOWER = Layout(calogan(), width=504, context=1)
+CELLS = Layout(Schema((Block("cells", (30, 30)),), (Block("track", (5,)),)), width=900, context=5)
+PADS = Layout(Schema((Block("pads", (8, 16)),), (Block("track", (5,)),)), width=128, context=5)
 COLUMNS = Layout(Schema((Block("dll", (5,)),), (Block("track", (3,)),)), width=5, context=3)
 
 # Everything registered, with sizes that keep the tests short, on events that it takes.
@@ -49,6 +51,10 @@ PARTS = [
     (GENERATORS, {"kind": "jet-dcgan"}, JET),
     (GENERATORS, {"kind": "lagan"}, JET),
     (GENERATORS, {"kind": "calogan", "noise": 8, "channels": 2}, SHOWER),
+    (GENERATORS, {"kind": "mlp", "widths": (6, 9), "activation": "elu", "output": "kinked"}, COLUMNS),
+    (GENERATORS, {"kind": "lhcb-calorimeter", "channels": 16}, CELLS),
+    (CRITICS, {"kind": "lhcb-calorimeter", "dropout": 0.0}, CELLS),
+    (CRITICS, {"kind": "tpc", "dropout": 0.0}, PADS),
     (CRITICS, {"kind": "mlp", "hidden": 8}, COLUMNS),
     (CRITICS, {"kind": "mlp", "hidden": 8, "spectral": True, "conditioning": "projection"}, COLUMNS),
     (CRITICS, {"kind": "mlp", "layer_norm": True, "dropout": 0.1, "minibatch": {"features": 3}}, COLUMNS),

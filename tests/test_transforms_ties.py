@@ -111,9 +111,9 @@ def test_quantiles_make_conditions_normal():
     context.fit(given.astype(np.float32))
     found = context(torch.from_numpy(given.astype(np.float32))).numpy()
     assert found.shape == (20_000, 4)
-    # 65 knots: the outermost 1/130 on either side is compressed; Kolmogorov's distance of 20,000 events 0.01 (5 %).
-    assert stats.kstest(found[:, 0], "norm").statistic < 0.02
-    assert stats.kstest(found[:, 1], "norm").statistic < 0.04  # whole numbers: half a step of 0.033
+    # The sample itself fixes the quantiles: what is left is the interpolation, of whole numbers half a step of 0.033.
+    assert stats.kstest(found[:, 0], "norm").statistic < 0.01
+    assert stats.kstest(found[:, 1], "norm").statistic < 0.04
     assert set(np.unique(found[:, 2:])) == {0, 1}
     order = np.argsort(given[:, 0])
     assert (np.diff(found[order, 0]) >= 0).all()

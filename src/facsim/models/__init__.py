@@ -6,6 +6,7 @@ from facsim.models.composite import Chain, ChainConfig, Ensemble, EnsembleConfig
 from facsim.models.draw import Draw
 from facsim.models.gan import GAN, GANConfig
 from facsim.models.matching import FlowMatching, FlowMatchingConfig
+from facsim.models.mixture import Mixture, MixtureConfig
 from facsim.models.regression import Regression, RegressionConfig
 from facsim.models.visibility import Visibility, VisibilityConfig
 
@@ -22,6 +23,8 @@ __all__ = [
     "FlowMatching",
     "FlowMatchingConfig",
     "GANConfig",
+    "Mixture",
+    "MixtureConfig",
     "ModelConfig",
     "Regression",
     "RegressionConfig",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -26,10 +27,12 @@ class Perceptron(nn.Module):
         Width of the hidden layers.
     layers : int
         How many of them.
-    activation : {"leaky_relu", "relu", "silu", "tanh"}, optional
+    activation : {"leaky_relu", "relu", "elu", "silu", "tanh"}, optional
         After every hidden layer.
     slope : float, optional
         Of the leaky rectifier, for negative numbers; positive.
+    widths : sequence of int, optional
+        Widths of the hidden layers one by one, instead of `hidden` and `layers`.
 
     Examples
     --------
@@ -46,13 +49,14 @@ class Perceptron(nn.Module):
         layers: int,
         activation: Activation = "leaky_relu",
         slope: float = 0.2,
+        widths: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.outputs = outputs or hidden
+        between = list(widths) or [hidden] * layers
+        self.outputs = outputs or between[-1]
         self.activation, self.slope = activation, slope
-        widths = [inputs] + [hidden] * layers
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
-        self.leave = nn.Linear(widths[-1], outputs) if outputs else None
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise([inputs, *between]))
+        self.leave = nn.Linear(between[-1], outputs) if outputs else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (n, outputs) of x (n, inputs)."""
@@ -109,6 +113,8 @@ class Perceptron(nn.Module):
                 return nn.functional.leaky_relu_(inner, self.slope)  # in place: memory is what it costs
             case "relu":
                 return inner.relu_()
+            case "elu":
+                return nn.functional.elu(inner)
             case "silu":
                 return nn.functional.silu(inner)
             case "tanh":
@@ -122,6 +128,8 @@ class Perceptron(nn.Module):
                 out = torch.ops.aten.leaky_relu_backward(gradient, after, self.slope, True)
             case "relu":
                 out = torch.ops.aten.threshold_backward(gradient, after, 0)
+            case "elu":
+                out = gradient * torch.where(inner > 0, 1.0, after + 1)
             case "silu":
                 slope = torch.sigmoid(inner)
                 out = gradient * (slope + after * (1 - slope))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import ndtri
+from scipy.special import ndtr
 from torch import Tensor, nn
 
 from facsim.errors import SchemaMismatch, nearest
@@ -17,7 +18,7 @@ from facsim.schema import Schema
 
 __all__ = ["ConditionContext", "ConditionScale", "ConditionScales"]
 
-KNOTS = 65  # of the quantiles; their outermost lie at a probability of 1/130, beyond them comes the outermost event
+KNOTS, EDGE = 65, 3.2  # of the quantiles, evenly spaced in normal scores; at the edge comes the outermost event
 
 
 class ConditionScale(BaseModel):
@@ -79,6 +80,7 @@ class ConditionContext(nn.Module):
     spread: Tensor
     energy: Tensor
     knots: Tensor
+    scores: Tensor
 
     def __init__(
         self,
@@ -108,10 +110,8 @@ class ConditionContext(nn.Module):
         self.register_buffer("centre", torch.zeros(len(blocks)))
         self.register_buffer("spread", torch.ones(len(blocks)))
         if self.quantiles:
-            places = (np.arange(KNOTS) + 0.5) / KNOTS
             self.register_buffer("knots", torch.linspace(-1, 1, KNOTS)[:, None].repeat(1, len(blocks)))
-            self.register_buffer("scores", torch.from_numpy(ndtri(places)).float(), persistent=False)
-            self.places = places
+            self.register_buffer("scores", torch.linspace(-EDGE, EDGE, KNOTS), persistent=False)
 
     def fit(self, conditions: NDArray[np.float32]) -> None:
         """Centre and spread of the conditions (n, k), or their quantiles; a constant column keeps the spread 1."""
@@ -126,11 +126,13 @@ class ConditionContext(nn.Module):
         self.centre.copy_(centre)
         self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))
         if self.quantiles:
-            knots = np.quantile(values.double().numpy(), self.places, axis=0)
+            knots = np.quantile(values.double().numpy(), ndtr(self.scores.double().numpy()), axis=0)
             knots[[0, -1]] = values.amin(0), values.amax(0)
-            # strictly ascending: whole numbers tie
-            step = 1e-5 * np.maximum(np.ptp(knots, axis=0), 1e-3)
-            self.knots.copy_(torch.from_numpy(knots + step * np.arange(KNOTS)[:, None]))
+            # strictly ascending, since whole numbers tie, also in single precision
+            quarters = knots[3 * KNOTS // 4] - knots[KNOTS // 4]
+            for low, high in pairwise(knots):
+                high[:] = np.maximum(high, low + 3e-7 * np.abs(low) + 1e-5 * quarters + 1e-30)
+            self.knots.copy_(torch.from_numpy(knots))
 
     def _values(self, conditions: Tensor) -> Tensor:
         if self.linear:
@@ -163,6 +165,5 @@ class ConditionContext(nn.Module):
     def _scores(self, values: Tensor) -> Tensor:
         """Normal scores (n, k): the first, and every step times how much of it is passed."""
         low, high = self.knots[:-1], self.knots[1:]
-        passed = ((values[:, None] - low) / (high - low)).clamp(0, 1)  # (n, knots - 1, k)
-        scores: Tensor = self.scores
-        return scores[0] + (passed * (scores[1:] - scores[:-1])[:, None]).sum(1)
+        passed = ((values[:, None] - low) / (high - low).clamp(min=1e-30)).clamp(0, 1)  # (n, knots - 1, k)
+        return self.scores[0] + passed.sum(1) * (2 * EDGE / (KNOTS - 1))

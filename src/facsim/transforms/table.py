@@ -71,7 +71,7 @@ class TableTransform(Transform):
         """Find equal columns and atoms; fit tables and the scale of the conditions."""
         used = np.ones(len(features), bool) if weights is None else weights != 0
         self.parent.copy_(torch.from_numpy(parents(features[used], self.units)))
-        values = self._apart(torch.from_numpy(features)).numpy()
+        values = self.apart(torch.from_numpy(features)).numpy()
         common, found = atoms(values[used])
         found &= np.array([unit is not None for unit in self.units])
         self.atom.copy_(torch.from_numpy(np.where(found, common, 0)))
@@ -82,7 +82,7 @@ class TableTransform(Transform):
         self.marginals.fit(np.where(lit, values, np.nan), np.zeros(len(values), np.float32), weights)
         self.conditions.fit(conditions)
 
-    def _apart(self, features: Tensor) -> Tensor:
+    def apart(self, features: Tensor) -> Tensor:
         """Features, those that are equal to others at times as differences."""
         return features - _looked_up(features, self.parent)
 
@@ -91,10 +91,13 @@ class TableTransform(Transform):
         positive = (values > 0) & (values >= self.floor)
         return torch.where(self.floor > -torch.inf, positive, ~self.atomic | (values != self.atom))
 
-    def encode(self, features: Tensor, conditions: Tensor) -> Code:
+    def encode(self, features: Tensor, conditions: Tensor) -> Code:  # noqa: ARG002
         """Latent intervals of events; `conditions` do not enter."""
-        driver = conditions.new_zeros(features.shape[0])
-        values = self._apart(features)
+        return self.encode_apart(self.apart(features))
+
+    def encode_apart(self, values: Tensor) -> Code:
+        """Latent intervals of what `apart` gives; column by column, and differentiable where they are numbers."""
+        driver = values.new_zeros(values.shape[0])
         lit = self._lit(values)
         whole = values.round()
         code = self.marginals.encode(torch.where(self.integer, whole, values), lit, driver)

@@ -55,6 +55,8 @@ class GANConfig(ModelConfig):
     """Body of the network that judges them."""
     moments: bool = False
     """Show the critic centres, widths and brightest cells of every layer, too (`facsim.nets.CellMoments`)."""
+    differences: tuple[tuple[str, str], ...] = ()
+    """Show the critic differences of these pairs of blocks, too (`facsim.nets.Differences`)."""
     objective: OBJECTIVES.field() = Field("wasserstein", validate_default=True)  # type: ignore[valid-type]
     """What both want; see `facsim.models.gan.objectives`."""
     penalties: tuple[PENALTIES.field(), ...] = Field(({"kind": "gradient"},), validate_default=True)  # type: ignore[valid-type]

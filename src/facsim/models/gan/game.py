@@ -40,6 +40,8 @@ class Game:
     draw : Draw
         All randomness.
     step : int
+    again : callable, optional
+        Draws further events: noise (n, latent), and what the critic is shown of them.
     """
 
     layout: Layout
@@ -56,4 +58,5 @@ class Game:
     fake: Tensor | None = None
     real_features: Tensor | None = None
     fake_features: Tensor | None = None
+    again: Callable[[], tuple[Tensor, Tensor]] | None = None
     figures: dict[str, Tensor] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from facsim.errors import RecipeError, WeightError
 from facsim.events import Events
 from facsim.models.base import Batch, Surrogate, register
 from facsim.models.draw import Draw
+from facsim.models.gan.auxiliaries import Auxiliary
 from facsim.models.gan.companions import beside, require_pairs
 from facsim.models.gan.config import GANConfig
 from facsim.models.gan.critic import Critic
@@ -22,7 +23,7 @@ from facsim.models.gan.game import Game
 from facsim.models.gan.judge import errors, probabilities, scores
 from facsim.models.gan.layout import Layout
 from facsim.models.gan.unroll import unrolled
-from facsim.nets import CellMoments
+from facsim.nets import CellMoments, Differences
 from facsim.schema import Schema
 from facsim.transforms import Transform, fill
 
@@ -71,8 +72,10 @@ class GAN(Surrogate):
         self.layout = Layout(schema, self.transform.width, context.width, context.categories)
         config.generator.check(self.layout)
         self.moments = CellMoments(schema) if config.moments else None
+        self.differences = Differences(schema, config.differences) if config.differences else None
         # The critic judges events and what is computed from them alike, as one longer event.
-        more = 0 if self.moments is None else self.moments.width
+        self.shown = [part for part in (self.moments, self.differences) if part is not None]
+        more = sum(part.width for part in self.shown)
         judged = replace(self.layout, width=self.layout.width + more)
         config.critic.check(judged)
         asks = {a.kind for a in config.auxiliaries} & {"classifier", "regressor"}
@@ -119,14 +122,18 @@ class GAN(Surrogate):
             raise WeightError(msg)
         super().prepare(events)
         shown = events if events.weights is None else events[events.weights > 0]
-        if self.moments is not None:
-            self.moments.fit(torch.from_numpy(shown.features))
+        for part in self.shown:
+            part.fit(torch.from_numpy(shown.features))
         with torch.no_grad():  # virtual batch normalisation compares with the same events for ever
             x, context = self.seen(shown[:REFERENCE])
             if hasattr(self.critic.body, "refer"):
                 self.critic.body.refer(x, context)  # type: ignore[union-attr, operator]
             if hasattr(self.net, "refer"):
                 self.net.refer(Draw(0, 0).normal(len(context), self.latent), context)  # type: ignore[operator]
+            if any(type(a).prepare is not Auxiliary.prepare for a in self.config.auxiliaries):
+                x, context = self.seen(shown)
+                for auxiliary, module in zip(self.config.auxiliaries, self.helpers, strict=True):
+                    auxiliary.prepare(module, x[:, : self.transform.width], context)
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """Critic, with the heads of the auxiliaries, and generator."""
@@ -210,7 +217,12 @@ class GAN(Surrogate):
         rows = torch.arange(max(self.generated // self.critic.pack, 1) * self.critic.pack) % len(game.context)
         part = {name: getattr(game, name)[rows] for name in ("context", "conditions", "weights", "real")}
         conditions = part["conditions"]
-        return replace(game, **part, decode=lambda x: self.transform.decode(x[:, : self.transform.width], conditions))
+        return replace(
+            game,
+            **part,
+            decode=lambda x: self.transform.decode(x[:, : self.transform.width], conditions),
+            again=lambda: self._again(conditions, game.draw),
+        )
 
     def _game(self, batch: Batch, step: int, draw: Draw) -> Game:
         """What both players see of a batch."""
@@ -247,6 +259,7 @@ class GAN(Surrogate):
             decode=lambda x: self.transform.decode(x[:, : self.transform.width], conditions),
             draw=draw,
             step=step,
+            again=lambda: self._again(conditions, draw),
             real=self.judged(code.high if exact else fill(code, draw.uniform(rows, self.transform.width)), conditions),
         )
 
@@ -382,11 +395,17 @@ class GAN(Surrogate):
         fake: Tensor = self.net(draw.normal(len(context), self.latent), context)
         return fake
 
+    def _again(self, conditions: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+        """Noise, and what the critic sees of its events."""
+        noise = draw.normal(conditions.shape[0], self.latent)
+        return noise, self.judged(self.net(noise, self.transform.context(0, noise, conditions)), conditions)
+
     def judged(self, x: Tensor, conditions: Tensor) -> Tensor:
-        """Events as the critic sees them: with the moments of what they decode to, if it is shown these."""
-        if self.moments is None:
+        """Events as the critic sees them: with moments and differences of what they decode to, if it is shown these."""
+        if not self.shown:
             return x
-        return torch.cat([x, self.moments(self.transform.decode(x, conditions))], 1)
+        features = self.transform.decode(x, conditions)
+        return torch.cat([x, *(part(features) for part in self.shown)], 1)
 
     def seen(self, events: Events) -> tuple[Tensor, Tensor]:
         """Events (n, width) as the critic sees them, in the middle of their intervals, and their context."""

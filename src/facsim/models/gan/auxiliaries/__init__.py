@@ -3,9 +3,13 @@
 from facsim.models.gan.auxiliaries.base import AUXILIARIES, Auxiliary
 from facsim.models.gan.auxiliaries.classifier import AuxiliaryClassifier
 from facsim.models.gan.auxiliaries.consistency import EnergyConsistency
+from facsim.models.gan.auxiliaries.diversity import SelectiveDiversity
 from facsim.models.gan.auxiliaries.history import HistoricalAveraging
+from facsim.models.gan.auxiliaries.intensity import Intensity
 from facsim.models.gan.auxiliaries.matching import FeatureMatching
 from facsim.models.gan.auxiliaries.noise import InstanceNoise
+from facsim.models.gan.auxiliaries.reader import ImageReader
+from facsim.models.gan.auxiliaries.referee import Referee
 from facsim.models.gan.auxiliaries.regressor import AuxiliaryRegressor
 
 __all__ = [
@@ -16,5 +20,9 @@ __all__ = [
     "EnergyConsistency",
     "FeatureMatching",
     "HistoricalAveraging",
+    "ImageReader",
     "InstanceNoise",
+    "Intensity",
+    "Referee",
+    "SelectiveDiversity",
 ]

@@ -63,6 +63,9 @@ class Auxiliary(Part):
         """
         return None
 
+    def prepare(self, module: nn.Module | None, x: Tensor, context: Tensor) -> None:
+        """Look once at training events x (n, width), as the networks see them, and their context (n, c)."""
+
     def critic(self, game: Game, module: nn.Module | None) -> Tensor | None:  # noqa: ARG002
         """Term () of the critic's loss times `weight`; None for none in this turn."""
         return None

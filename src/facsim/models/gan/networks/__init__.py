@@ -9,12 +9,14 @@ from facsim.models.gan.networks.coordinates import CoordinatesGenerator
 from facsim.models.gan.networks.dcgan import DCGANCritic, DCGANGenerator
 from facsim.models.gan.networks.lagan import LAGANCritic, LAGANGenerator
 from facsim.models.gan.networks.layers import LayersCritic
+from facsim.models.gan.networks.lhcb_calorimeter import LHCbCalorimeterCritic, LHCbCalorimeterGenerator
 from facsim.models.gan.networks.mlp import MLPCritic, MLPGenerator, NoCritic
 from facsim.models.gan.networks.option_string import LayoutCritic, LayoutGenerator
 from facsim.models.gan.networks.progressive import ProgressiveCritic, ProgressiveGenerator
 from facsim.models.gan.networks.residual import ResidualGenerator
 from facsim.models.gan.networks.residual_mlp import ResidualMLPCritic, ResidualMLPGenerator
 from facsim.models.gan.networks.siamese import EmulatorGenerator, SiameseCritic
+from facsim.models.gan.networks.tpc import TPCCritic
 
 __all__ = [
     "CRITICS",
@@ -34,6 +36,8 @@ __all__ = [
     "JetDCGANGenerator",
     "LAGANCritic",
     "LAGANGenerator",
+    "LHCbCalorimeterCritic",
+    "LHCbCalorimeterGenerator",
     "LayersCritic",
     "LayoutCritic",
     "LayoutGenerator",
@@ -46,4 +50,5 @@ __all__ = [
     "ResidualMLPCritic",
     "ResidualMLPGenerator",
     "SiameseCritic",
+    "TPCCritic",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -36,6 +36,8 @@ class MLPGenerator(GeneratorPart):
 
     hidden: int = Field(128, ge=1)
     layers: int = Field(3, ge=1)
+    widths: tuple[PositiveInt, ...] = ()
+    """Widths of the hidden layers one by one, instead of `hidden` and `layers`."""
     activation: Activation = "leaky_relu"
     slope: float = Field(0.2, ge=0)
     conditioning: Literal["concat", "hadamard"] = "concat"
@@ -44,7 +46,7 @@ class MLPGenerator(GeneratorPart):
     def build(self, layout: Layout) -> nn.Module:
         """Network ``(noise (n, noise), context (n, c)) -> x (n, width)``."""
         enter = entrance(self.conditioning, self.noise, layout)
-        net = Perceptron(enter.width, layout.width, self.hidden, self.layers, self.activation, self.slope)
+        net = Perceptron(enter.width, layout.width, self.hidden, self.layers, self.activation, self.slope, self.widths)
         return Entered(enter, nn.Sequential(net, output(self.output)))
 
 
@@ -66,6 +68,8 @@ class MLPCritic(CriticPart):
 
     hidden: int = Field(128, ge=1)
     layers: int = Field(3, ge=1)
+    widths: tuple[PositiveInt, ...] = ()
+    """Widths of the hidden layers one by one, instead of `hidden` and `layers`."""
     activation: Activation = "leaky_relu"
     slope: float = Field(0.2, ge=0)
     spectral: bool = False
@@ -83,15 +87,16 @@ class MLPCritic(CriticPart):
     def build(self, layout: Layout, pack: int = 1) -> nn.Module:
         """Network ``(x (n, width * pack), context (n, c * pack)) -> features (n, hidden [+ minibatch features])``."""
         inputs = pack * (layout.width + (0 if self.alone else layout.context))
-        net = Perceptron(inputs, 0, self.hidden, self.layers, self.activation, self.slope)
+        net = Perceptron(inputs, 0, self.hidden, self.layers, self.activation, self.slope, self.widths)
         if not (self.spectral or self.layer_norm or self.dropout or self.minibatch):
             return _PlainBody(net, self.alone)
         if self.spectral:
             for layer in net.hidden:
                 spectral_norm(layer)
-        norms = [nn.LayerNorm(self.hidden) if self.layer_norm else nn.Identity() for _ in net.hidden]
+        sizes = [cast("nn.Linear", layer).out_features for layer in net.hidden]
+        norms = [nn.LayerNorm(size) if self.layer_norm else nn.Identity() for size in sizes]
         stack = [m for layer, norm in zip(net.hidden, norms, strict=True) for m in (layer, norm, *self._after())]
-        return Body(nn.Sequential(*stack), self.hidden, self.alone, self.minibatch)
+        return Body(nn.Sequential(*stack), net.outputs, self.alone, self.minibatch)
 
     def _after(self) -> list[nn.Module]:
         """What follows a dense layer."""
