@@ -158,9 +158,12 @@ def _ran(path: Path, python: str) -> str:
 
 
 def fitted(recipe: Any, sample: Events) -> Any:
-    """A model that has seen its data, but was not trained."""
+    """A model that has seen its data, but was not trained; no weight is zero, so that all layers count."""
     model = family(recipe.family)(sample.schema, recipe.config).eval()
     model.prepare(sample)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.05 * torch.randn_like(weight))
     return model
 
 
