@@ -9,6 +9,7 @@ import pytest
 
 from facsim import Block, Events, Schema, api, detectors, recipes
 from facsim.errors import RecipeError, SchemaMismatch, WeightError
+from facsim.simulators import cherenkov
 
 QUICK = {
     "training.steps": 3,
@@ -57,7 +58,46 @@ def showers(n, seed=0):
     return Events(1000 * energies * cells / cells.sum(1, keepdims=True), energies, schema)
 
 
+def tracks(n, seed=0, detector="rich", particle="K"):
+    """Few values of the conditions, so that no split leaves the range."""
+    made = cherenkov.detector(detector, particle=particle)
+    some = made.sample(3, seed=seed).conditions
+    return made.sample(np.concatenate([some] * (n // 3)), seed=seed)
+
+
+def muons(n):
+    events = tracks(n, detector="muon", particle="mu")
+    return Events(
+        events.features[:, 1:], events.conditions, Schema(events.schema.features[1:], events.schema.conditions)
+    )
+
+
+def identified(n):
+    events = tracks(n, detector="pid", particle="mu")
+    return Events(
+        events.features[:, 8:], events.conditions, Schema(events.schema.features[8:], events.schema.conditions)
+    )
+
+
+def images(n, *shape, names=("momentum", "point"), unit="MeV", seed=0):
+    rng = np.random.default_rng(seed)
+    pixels = rng.exponential(20.0, (n, shape[0] * shape[1])) * (rng.random((n, shape[0] * shape[1])) < 0.3)
+    schema = Schema((Block("cells", shape, "energy", unit, threshold=1.0),), tuple(Block(name) for name in names))
+    return Events(pixels, rng.integers(1, 4, (n, len(names))) + 0.25, schema)
+
+
 MADE_FOR = {
+    "rich-cramer": tracks,
+    "rich-cramer-10": tracks,
+    "rich-cramer+": tracks,
+    "rich-2024": tracks,
+    "muon": muons,
+    "global-pid": identified,
+    "global-pid-nm": identified,
+    "dirc": lambda n: tracks(n, detector="dirc"),
+    "tpc": lambda n: images(n, 8, 16, names=("crossing_angle", "dip_angle", "drift_length", "pad_coordinate")),
+    "lhcb-calorimeter": lambda n: images(n, 30, 30),
+    "zdc": lambda n: images(n, 44, 44),
     "lagan": lambda n: pictures(n, 25),
     "lagan+": lambda n: pictures(n, 12),
     "dcgan": lambda n: pictures(n, 8),
@@ -68,10 +108,14 @@ MADE_FOR = {
     "calogan+": showers,
 }
 GANS = [name for name in recipes.names() if recipes.load(name).family == "gan"]
+SHALLOW = {"model.generator.blocks": 1, "model.critic.blocks": 1}
 SMALL = {
     "calogan": {"model.generator.noise": 8},
     "lagan": {"model.generator.noise": 8},
     "magan": {"model.generator.channels": 4, "model.critic.channels": 4},
+    "lhcb-calorimeter": {"model.generator.channels": 16},
+    "zdc": {"model.generator.channels": 4, "model.critic.channels": 4},
+    **dict.fromkeys(("rich-2024", "muon", "global-pid", "global-pid-nm"), SHALLOW),
 }
 
 

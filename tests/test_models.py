@@ -23,6 +23,7 @@ SMALL = {
         "members": 2,
     },
     "classifier": {"net": {"kind": "mlp", "hidden": 32}},
+    "mixture": {"components": 2, "hidden": 16, "blocks": 1},
     "regression": {"net": {"kind": "mlp", "hidden": 32}},
 }
 
