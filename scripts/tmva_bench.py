@@ -176,7 +176,8 @@ def picture(data, drawn, path):
         write_grid(drawn[:100].reshape(-1, 8, 8), path)
     else:
         cells = np.log1p(drawn[:20]).reshape(-1, 42, 12)
-        write_grid(np.pad(cells, ((0, 0), (0, 0), (0, 3))).transpose(1, 0, 2).reshape(1, 42, -1), path)
+        strip = np.pad(cells, ((0, 0), (0, 0), (0, 3))).transpose(1, 0, 2).reshape(42, -1)
+        write_grid(strip.repeat(3, 0).repeat(3, 1)[None], path)
 
 
 def known(options):
@@ -191,7 +192,7 @@ def table(options):
         "digits": {
             "sure": lambda f: with_error(*f["confidence"]),
             "digits found": lambda f: f"{f['digits']} of 10",
-            "rarest": lambda f: f"{f['rarest']:.1%}",
+            "rarest": lambda f: f"{100 * f['rarest']:.1f} %",
             "Fréchet distance": lambda f: with_error(*f["fpd"]),
             "AUC of the pixels": lambda f: with_error(*f["auc"]),
         },
