@@ -1,8 +1,9 @@
 """Physics quantities of events, computed the same way for truth and copy.
 
 `compute` chooses by schema (`kinds.kind_of`): showers where the layers have a geometry, jets of constituents, images
-(of jets, where the pixels have a place in eta and phi), else the columns themselves. Profiles and correlations are of
-whole samples: `profiles`, `correlations`.
+(of jets, where the pixels have a place in eta and phi; of a time-projection chamber or a zero-degree calorimeter, where
+the schema names that detector), else the columns themselves. Profiles and correlations are of whole samples:
+`profiles`, `correlations`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.events import Events
-from facsim.observables import correlations, efp, images, jets, profiles, showers, tables
+from facsim.observables import correlations, efp, images, jets, profiles, showers, tables, tpc, zdc
 from facsim.observables.info import ObservableInfo, describe
 from facsim.observables.kinds import constituents, image_block, kind_of, pixel_centres
 
@@ -27,7 +28,14 @@ __all__ = [
     "profiles",
     "showers",
     "tables",
+    "tpc",
+    "zdc",
 ]
+
+
+OWN = {"tpc": tpc.moments, "zdc": zdc.channel_sums}
+SAME = {"tpc": ("intensity", "centre", "width"), "zdc": ("intensity",)}
+"""Quantities of all images that those of the detector say already."""
 
 
 def compute(events: Events, extended: bool = False) -> dict[str, NDArray[np.float64]]:
@@ -61,6 +69,9 @@ def compute(events: Events, extended: bool = False) -> dict[str, NDArray[np.floa
         return tables.observables(events)
     block = events.schema.block(name)
     out = images.observables(events[name], threshold=block.threshold, extended=extended)
+    if events.schema.detector in OWN:
+        own = OWN[events.schema.detector](np.where(events[name] < block.threshold, 0.0, events[name]))
+        return own | {key: values for key, values in out.items() if not key.startswith(SAME[events.schema.detector])}
     if block.grid is None or "eta" not in block.grid.axes:
         return out
     return images.jet_quantities(events[name], *pixel_centres(block.grid)) | out

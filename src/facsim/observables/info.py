@@ -84,6 +84,11 @@ IMAGES: tuple[tuple[str, str, str, ObservableKind, bool, bool], ...] = (
     (r"centre_(row|column)", r"centre, \1", "pixels", "length", False, False),
     (r"width_(row|column)", r"width, \1", "pixels", "length", False, False),
     (r"power_(\d+)", r"$\\log_{10}$ of the power at wave number \1", "", "power", False, False),
+    (r"mean([01])", r"$\\mu_\1$", "pixels", "length", False, False),
+    (r"sigma([01])\^2", r"$\\sigma_\1^2$", "pixels$^2$", "power", False, False),
+    (r"cov01", r"$\\mathrm{cov}_{01}$", "pixels$^2$", "power", False, False),
+    (r"sum", r"sum of pixels", "", "energy", False, False),
+    (r"channel_(\d)", r"channel \1", "", "energy", False, False),
 )
 
 

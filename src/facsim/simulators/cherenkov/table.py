@@ -1,4 +1,4 @@
-"""All detectors that answer with numbers by name, with their options as text or values."""
+"""All detectors that answer with numbers or images by name, with their options as text or values."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from facsim.simulators.cherenkov.dirc import Dirc
 from facsim.simulators.cherenkov.muon import Muon
 from facsim.simulators.cherenkov.pid import GlobalPID
 from facsim.simulators.cherenkov.rich import Rich
+from facsim.simulators.images import Tpc, Zdc
 from facsim.simulators.toys.base import Toy
 
 __all__ = ["DETECTORS", "detector", "detector_names", "detector_options", "write_detector"]
 
 DETECTORS: dict[str, type[Toy]] = {
-    made.name: made for made in (Dirc, Rich, Muon, GlobalPID, RichCalibration, MuonCalibration, PIDCalibration)
+    made.name: made
+    for made in (Dirc, Rich, Muon, GlobalPID, RichCalibration, MuonCalibration, PIDCalibration, Tpc, Zdc)
 }
 
 
