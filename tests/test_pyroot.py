@@ -171,6 +171,7 @@ def test_parting(mode, numbers, train, test):
 def test_all_forms_of_prepare():
     forms = [
         ("label < 5", "nTrain_Signal=50:nTest_Signal=20:!V"),
+        ("label < 5", ""),
         (TCut("label < 5"), TCut("label < 5"), "nTrain_Signal=50:nTest_Signal=20"),
         ("label < 5", 50, 0, 20, 0, "!V"),
         ("label < 5", 50, 20),
@@ -178,7 +179,8 @@ def test_all_forms_of_prepare():
     for form in forms:
         loader = loader_of("x0", "x1")
         loader.PrepareTrainingAndTestTree(*form)
-        assert loader.parts()[2:] == (50, 20)
+        train, test = loader.parts()[2:]
+        assert (train, test) == (50, 20) if "" not in form else abs(train - test) <= 1 < train
 
 
 @pytest.mark.usefixtures("digits")
@@ -208,6 +210,7 @@ DL = "!H:V:Layout=DENSE|8|TANH,DENSE|1|LINEAR:TrainingStrategy=MaxEpochs=2"
         (lambda f, b: f.BookMethod(b, TMVA.Types.kDL, "a", OPTIONS), RecipeError, "book it as TMVA.Types.kGAN"),
         (lambda f, b: f.BookMethod(b, TMVA.Types.kDL, "a", DL), RecipeError, "trains generators"),
         (lambda f, b: f.BookMethod(b, TMVA.Types.kGAN, "a", DL), RecipeError, "MethodDL, which classifies"),
+        (lambda f, _b: f.BookMethod(TMVA.Types.kGAN, "a", OPTIONS), DataError, r"give \(loader, "),
         (lambda f, b: f.BookMethod(b, "BDT", "a", "NTrees=3"), RecipeError, "book kGAN"),
         (lambda f, b: f.BookMethod(b, "GAN", "a/b", OPTIONS), DataError, "can be no folder's name"),
         (
@@ -217,6 +220,7 @@ DL = "!H:V:Layout=DENSE|8|TANH,DENSE|1|LINEAR:TrainingStrategy=MaxEpochs=2"
         ),
         (lambda f, _b: f.TrainAllMethods(), DataError, "call BookMethod first"),
         (lambda _f, _b: TMVA.Types.kBDT, NoSuchCall, "there are kDL, kGAN"),
+        (lambda _f, _b: TMVA.Types.kTraining, NoSuchCall, r"^Types\..*PrepareTrainingAndTestTree parts"),
         (lambda f, b: f.GetROCCurve(b), NoSuchCall, "EvaluateAllMethods"),
         (lambda _f, _b: TMVA.Reader, NotInShim, r"facsim.load\(folder\)"),
         (lambda _f, _b: pyroot.RDataFrame, NotInShim, "facsim.io.read"),
@@ -230,6 +234,8 @@ DL = "!H:V:Layout=DENSE|8|TANH,DENSE|1|LINEAR:TrainingStrategy=MaxEpochs=2"
         (lambda _f, b: b.AddVariable("sqrt(x1", "F"), DataError, r"sqrt\(x1"),
         (lambda _f, b: b.AddVariable("x1", "D"), DataError, "type 'D'"),
         (lambda _f, b: b.AddSignalTree(TFile.Open("digits.root")), DataError, r"take file.Get\(name\)"),
+        (lambda _f, b: b.AddSignalTree(TFile.Open("digits.root").train_sig, "1"), DataError, "weight='1' of the tree"),
+        (lambda _f, _b: TFile.Open("digits.root").train_sig.AddFriend("f = t", "a.root"), NotInShim, "own name"),
         (lambda _f, b: b.AddSignalTree(b, 1.0, "Training"), NotInShim, "PrepareTrainingAndTestTree parts it"),
         (lambda _f, _b: TMVA.DataLoader("empty").parts(), DataError, "call AddSignalTree"),
         (lambda _f, _b: loader_of().parts(), DataError, "call AddVariable"),
@@ -248,6 +254,17 @@ def test_errors_say_what_there_is_and_what_to_do(call, error, says):
         loader.parts()
     with pytest.raises(error, match=says):
         call(factory, loader)
+
+
+@pytest.mark.usefixtures("digits")
+def test_a_layout_that_does_not_fit_names_the_data_and_the_layer_and_leaves_nothing():
+    factory, loader = TMVA.Factory("f", "Silent"), loader_of("x0", "x1")
+    factory.BookMethod(loader, "GAN", "a", OPTIONS)
+    where = r"^train\.root, tree 'train_sig', x0, x1: "
+    says = where + r"(?s:the generator's layout makes 16 values, an event has 2.*\^.*DENSE\|2)"
+    with pytest.raises(SchemaMismatch, match=says):
+        factory.TrainAllMethods()
+    assert list(Path("dataset/weights").iterdir()) == []
 
 
 def test_too_few_events(digits):
@@ -271,6 +288,31 @@ def test_an_array_is_a_variable_and_has_a_length():
                 loader.parts()
         else:
             assert facsim.read(loader.parts().train)["vars"].shape == (10, 6)
+
+
+def test_friends_of_a_tree(digits):
+    with uproot.recreate("more.root") as file:
+        file["t"] = {"label": np.arange(400), "z": digits["x1"] + 1}
+        file["short"] = {"z": np.ones(3)}
+    loader = TMVA.DataLoader("dataset")
+    for name in ("z", "more.label", "x1"):
+        loader.AddVariable(name, "F")
+    with TFile.Open("digits.root") as file:
+        file.train_sig.AddFriend("t", "more.root")
+        loader.AddSignalTree(file.Get("train_sig"))  # the same tree again
+    loader.PrepareTrainingAndTestTree(
+        TCut("z > 1.5") + "TMath::Abs(more.label) < 300", "SplitMode=Block:nTrain_Signal=9"
+    )
+    events = facsim.read(loader.parts().train)
+    rows = np.flatnonzero((digits["x1"] > 0.5) & (np.arange(400) < 300))[:9]
+    np.testing.assert_array_equal(events["more.label"], rows)
+    np.testing.assert_allclose(events["z"], events["x1"] + 1, rtol=1e-6)
+    with uproot.open(loader.parts().train) as file:
+        assert file["train_sig"]["more.label"].typename == "int64_t"
+    tree = TFile.Open("digits.root").train_sig
+    tree.AddFriend("short", "more.root")
+    with pytest.raises(DataError, match=r"more\.root:short: this friend has 3 events, digits\.root has 400"):
+        tree.GetEntries()
 
 
 def test_names_of_root_are_importable_or_say_why():

@@ -166,6 +166,13 @@ def test_friends(tmp_path, pixels):
     np.testing.assert_array_equal(events.weights, 2 * SW[SW > 0])
     np.testing.assert_allclose(events["extra.pt"] * 1000, events["pt"], rtol=1e-6)
     assert "better" not in [b.name for b in facsim.io.read(pixels, friends=friend).schema.features]
+    twin = tmp_path / "twin" / "extra.root"
+    twin.parent.mkdir()
+    twin.write_bytes(friend.read_bytes())
+    with pytest.raises(
+        DataError, match=r"twin/extra\.root: the column 'pt' would be 'extra\.pt', as that of .*another"
+    ):
+        facsim.io.read(pixels, friends=[friend, twin])
     short = write_pixels(tmp_path / "short.root", slice(0, 59))
     with pytest.raises(DataError, match=r"short\.root: this friend has 59 events, .*mnist\.root has 60"):
         facsim.io.read(pixels, friends=[short])

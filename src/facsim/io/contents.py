@@ -171,7 +171,8 @@ class Contents:
                 if name in self.unusable:
                     msg = f"{origin}: '{name}' can be no block: {self.unusable[name]}"
                     raise FileFormatError(msg)
-                msg = f"{origin}: no block '{name}'; there are {listed(by_name)}.{nearest(name, by_name)}"
+                tree = f" in tree '{self.form['tree']}'" if "tree" in self.form else ""
+                msg = f"{origin}: no block '{name}'{tree}; there are {listed(by_name)}.{nearest(name, by_name)}"
                 raise SchemaMismatch(msg)
         if len({*features, *conditions}) < len(features) + len(conditions):
             msg = f"{origin}: each block can be read once, asked for features {features} and conditions {conditions}"

@@ -66,7 +66,7 @@ _COMPARISONS = {
 _SUMS = {"+": np.add, "-": np.subtract}
 _PRODUCTS = {"*": np.multiply, "/": np.divide, "%": np.fmod}  # the remainder has the sign of the dividend, as in C++
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_][\w.]*|`[^`]+`)"
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>(?:TMath::)?[A-Za-z_][\w.]*|`[^`]+`)"
     r"|(?P<sign>\|\||&&|>=|<=|==|!=|\*\*|[-+*/%^()!<>,\[\]])|(?P<end>$))"
 )
 
@@ -74,7 +74,7 @@ _MEANT = {
     **dict.fromkeys(("&", "and"), " Write '&&'."),
     **dict.fromkeys(("|", "or"), " Write '||'."),
     "=": " Write '=='.",
-    ":": " Functions have plain names: abs(x) for TMath::Abs(x).",
+    ":": " Functions have plain names: abs(x), or TMath::Abs(x).",
     "?": " Choose by a product: x*(y > 0).",
 }
 
@@ -150,7 +150,7 @@ def parse(text: str) -> Expression:
 
     Numbers, names of columns, ``+ - * / % ^ **``, comparisons, ``&& || !``, brackets and the functions `FUNCTIONS`.
     ``x[3]`` and ``x[1][2]`` pick numbers of a block; ``sum(x)`` adds up a block. A name with blanks or signs stands in
-    backquotes. ``-a^2`` is ``-(a^2)``; ``1/2`` is 0.5.
+    backquotes; ``TMath::Abs(x)`` is ``abs(x)``. ``-a^2`` is ``-(a^2)``; ``1/2`` is 0.5.
 
     Raises
     ------
@@ -313,10 +313,13 @@ class _Parser:
         return lambda columns: _element(name, columns[name], index)
 
     def _call(self, token: _Token) -> Node:
-        if token.text not in FUNCTIONS:
+        name = token.text
+        if name.startswith("TMath::"):  # ROOT's names for the same
+            name = name.removeprefix("TMath::").lower().replace("power", "pow")
+        if name not in FUNCTIONS:
             say = f"no function '{token.text}'; allowed are {', '.join(sorted(FUNCTIONS))}."
-            raise _wrong(self.text, token.place, say + nearest(token.text, FUNCTIONS))
-        function, fewest, most = FUNCTIONS[token.text]
+            raise _wrong(self.text, token.place, say + nearest(name, FUNCTIONS))
+        function, fewest, most = FUNCTIONS[name]
         opened = self._now.place
         self._take("(")
         arguments = [] if self._now.text == ")" else [self._or()]

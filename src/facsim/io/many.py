@@ -74,10 +74,12 @@ def chained(files: Sequence[Path], pick: Pick, open_one: Open) -> Source:
 def with_friends(source: Source, friends: Sequence[tuple[str, Source]], origin: str) -> Source:
     """A source with further columns from others; where names clash, a friend's column is ``friend.column``.
 
+    Columns keep the types that they have in the friend's file, when they are written.
+
     Raises
     ------
     DataError
-        If a friend has another number of events.
+        If a friend has another number of events, or two of them have one file name and a column in common.
     """
     return _Friends(source, friends, origin) if friends else source
 
@@ -137,7 +139,7 @@ class _Friends:
         self.where = {b.name: (0, b.name) for b in inside.blocks}
         if inside.weights is not None:
             self.where[inside.weights] = (0, inside.weights)
-        blocks, unusable = list(inside.blocks), dict(inside.unusable)
+        blocks, unusable, forms = list(inside.blocks), dict(inside.unusable), dict(inside.form.get("branches", {}))
         for i, (path, friend) in enumerate(friends, 1):
             if friend.contents.events != inside.events:
                 msg = (
@@ -146,11 +148,27 @@ class _Friends:
                 )
                 raise DataError(msg)
             for block in friend.contents.blocks:
-                name = block.name if block.name not in self.where else f"{Path(path).stem}.{block.name}"
+                form = friend.contents.form.get("branches", {}).get(block.name, {})
+                name = block.name
+                if name in self.where:
+                    name = f"{Path(path).stem}.{name}"
+                    form = {k: v for k, v in form.items() if k == "type"}  # numbered branches get the new name, too
+                if name in self.where:
+                    msg = (
+                        f"{path}: the column '{block.name}' would be '{name}', as that of {self._from(name, friends)}; "
+                        "give one of the files another name"
+                    )
+                    raise DataError(msg)
                 self.where[name] = (i, block.name)
+                forms |= {name: form} if form else {}
                 blocks.append(replace(block, name=name))
             unusable = dict(friend.contents.unusable) | unusable
-        self.contents = replace(inside, blocks=tuple(blocks), unusable=unusable)
+        form = dict(inside.form) | {"branches": forms} if inside.form else {}
+        self.contents = replace(inside, blocks=tuple(blocks), unusable=unusable, form=form)
+
+    def _from(self, name: str, friends: Sequence[tuple[str, Source]]) -> str:
+        i = self.where[name][0]
+        return friends[i - 1][0] if i else "the sample itself"
 
     def load(self, names: Sequence[str], start: int, stop: int) -> Mapping[str, Any]:
         out: dict[str, Any] = {}

@@ -121,7 +121,7 @@ class RootSource:
         survey, together = self.survey, families(self.survey)
         self.plan = {name: Column(branches) for name, branches in together.items()}
         shapes: dict[str, tuple[int, ...]] = {name: (len(branches),) for name, branches in together.items()}
-        joined = {b for branches in together.values() for b in branches}
+        joined = dict.fromkeys(b for branches in together.values() for b in branches)
         shapes |= {n: s for n, s in survey.shapes.items() if n not in joined}
         masks, longest = self._jagged(pick)
         shapes |= {n: (c.length,) for n, c in self.plan.items() if c.length}
@@ -279,7 +279,8 @@ def _choose_tree(path: Path, kinds: Mapping[str, str], wanted: str | None) -> st
         raise FileFormatError(msg)
     if wanted is None and len(trees) != 1:
         what = "several trees" if trees else "no tree"
-        msg = f"{path}: holds {what} ({trees or dict(kinds)}); choose one with tree=, or give a file that has one"
+        cure = "choose one with tree= or as file.root:tree, or give a file that has one"
+        msg = f"{path}: holds {what} ({trees or dict(kinds)}); {cure}"
         raise FileFormatError(msg)
     return trees[0] if wanted is None else wanted
 

@@ -118,8 +118,11 @@ class Factory(Calls):
         OptionStringError
             If it cannot be read.
         DataError
-            If the title is taken, and what reading the events raises.
+            If the loader is left out, the title is taken, and what reading the events raises.
         """
+        if not isinstance(loader, DataLoader):  # the call of ROOT 5, whose factory had the variables itself
+            msg = f"BookMethod({loader!r}, ...): give (loader, TMVA.Types.kGAN, title, options), with a TMVA.DataLoader"
+            raise DataError(msg)
         title, options = str(title), str(options)
         _check_kind(str(kind), title, options)
         if title in self._methods or Path(title).name != title:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from facsim import io
 from facsim.errors import DataError, FileFormatError
 from facsim.io.many import expand
 from facsim.pyroot.cut import TCut
-from facsim.pyroot.missing import Calls, NoSuchCall, absent
+from facsim.pyroot.missing import Calls, NoSuchCall, NotInShim, absent
 
 __all__ = ["TBranch", "TChain", "TFile", "TTree"]
 
@@ -39,6 +39,7 @@ class TTree(Calls):
 
     def __init__(self, paths: tuple[str, ...], name: str) -> None:
         self._paths, self._name = paths, name
+        self._friends: tuple[str, ...] = ()
 
     def GetName(self) -> str:
         """Return the tree's name."""
@@ -54,6 +55,34 @@ class TTree(Calls):
         """
         with io.open(self.selection(cut=str(selection) or None)) as reader:
             return len(reader)
+
+    def GetEntriesFast(self) -> int:
+        """Return the number of events."""
+        return self.GetEntries()
+
+    def AddFriend(self, tree: str | TTree, path: str | os.PathLike[str] | None = None) -> None:
+        """Add the branches of another tree with the same events, in the same order.
+
+        A branch whose name this tree has, too, is ``file.branch``, with the file's name before ``.root``.
+
+        Parameters
+        ----------
+        tree : str or TTree
+        path : path, optional
+            Its file or a pattern, where a name is given; this tree's file by default.
+
+        Raises
+        ------
+        NotInShim
+            For an alias (``"name = tree"``), or a chain.
+        """
+        name, paths = (tree.GetName(), tree._paths) if isinstance(tree, TTree) else (str(tree), self._paths)
+        if path is not None:
+            paths = (os.fspath(path),)
+        if len(paths) != 1 or "=" in name:
+            msg = f"AddFriend('{name}', {paths}): give the tree's own name, and one file or a pattern ('runs/*.root')"
+            raise NotInShim(msg)
+        self._friends += (f"{paths[0]}:{name}",)
 
     def GetListOfBranches(self) -> list[TBranch]:
         """Return the branches' names, in the file's order."""
@@ -74,7 +103,7 @@ class TTree(Calls):
         if not self._paths:
             msg = f"the chain '{self._name}' has no file: call Add(path) first"
             raise DataError(msg)
-        return io.select(list(self._paths), tree=self._name, **options)
+        return io.select(list(self._paths), tree=self._name, friends=self._friends, **options)
 
 
 class TChain(TTree):
@@ -96,6 +125,8 @@ class TChain(TTree):
         found, _ = expand(path)
         self._paths += tuple(map(str, found))
         return len(found)
+
+    AddFile = Add
 
 
 class TFile(Calls):
@@ -121,6 +152,7 @@ class TFile(Calls):
 
     def __init__(self, path: str | os.PathLike[str], mode: str = "READ") -> None:
         self._path, self._mode = Path(path), mode.upper() or "READ"
+        self._trees: dict[str, TTree] = {}
         if self._mode not in {"READ", *WRITING}:
             msg = f"{path}: mode '{mode}': there are READ, {', '.join(WRITING)}; facsim changes no file in place"
             raise DataError(msg)
@@ -144,9 +176,12 @@ class TFile(Calls):
         FileFormatError
             If there is none of that name: lists the trees.
         """
-        tree = TTree((str(self._path),), str(name).split(";")[0])
-        with io.open(tree.selection()):
-            return tree
+        name = str(name).split(";")[0]
+        if name not in self._trees:
+            tree = TTree((str(self._path),), name)
+            with io.open(tree.selection()):
+                self._trees[name] = tree
+        return self._trees[name]  # the same one again, with its friends
 
     def __getattr__(self, name: str) -> object:
         """Trees as attributes, as PyROOT has them."""
@@ -157,6 +192,12 @@ class TFile(Calls):
         except FileFormatError as error:
             msg = f"{error}\n{absent('TFile', name, dir(type(self)))}"
             raise NoSuchCall(msg) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.Close()
 
     def GetName(self) -> str:
         """Return the path."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,8 +116,8 @@ class DataLoader(Calls):
         if str(kind).lower() != "signal":
             warn("background", f"AddTree({_name(tree)}, '{kind}')")
             return
-        if not np.isfinite(weight) or weight == 0:
-            msg = f"weight={weight} of the tree {_name(tree)}: must be a number other than 0"
+        if not isinstance(weight, Real) or not np.isfinite(weight) or weight == 0:
+            msg = f"weight={weight!r} of the tree {_name(tree)}: must be a number other than 0"
             raise DataError(msg)
         self._change()
         self._trees.append(Given(tree, float(weight), str(cut)))
@@ -156,10 +157,11 @@ class DataLoader(Calls):
         """
         words = [str(r) for r in rest if isinstance(r, (str, TCut))]
         numbers = [r for r in rest if isinstance(r, int)]
+        strange = len(numbers) + len(words) < len(rest) or len(numbers) not in {0, 1, 2, 4} or len(words) > 2
         options = words.pop() if words else ""
         if words and words[0] != str(cut):
             warn("background", f"the cut '{words[0]}'")
-        if len(numbers) + len(words) + bool(options) < len(rest) or len(numbers) not in {0, 1, 2, 4} or len(words) > 1:
+        if strange:
             msg = f"PrepareTrainingAndTestTree(cut, {', '.join(map(repr, rest))}): give (cut, options)"
             raise DataError(msg)
         if numbers:

@@ -19,6 +19,7 @@ WARNINGS = {
 FIT = "facsim.fit(data, recipe, output=folder) trains; `facsim recipes` lists what"
 READING = "facsim.io.read(path) gives numpy arrays"
 DRAWING = f"EvaluateAllMethods() writes a page with figures, and {READING} to draw"
+PARTING = "AddSignalTree(tree, weight) takes a whole tree, and PrepareTrainingAndTestTree parts its events"
 CURES = {
     **dict.fromkeys(("Reader", "EvaluateMVA", "GetMvaValue"), "facsim.load(folder).sample(n=..., seed=...) draws"),
     **dict.fromkeys(("GetROCCurve", "GetROCIntegral", "TMVAGui"), "EvaluateAllMethods() has the classifiers' AUC"),
@@ -26,8 +27,9 @@ CURES = {
     **dict.fromkeys(("OptimizeAllMethodsForClassification", "OptimizeAllMethodsForRegression"), FIT),
     **dict.fromkeys(("TCanvas", "TH1F", "TH1D", "TH2F", "TH2D", "TLegend", "TGraph", "Draw", "Scan"), DRAWING),
     **dict.fromkeys(("RDataFrame", "SetBranchAddress", "GetEntry", "GetLeaf", "CopyTree"), READING),
-    **dict.fromkeys(("SetBranchStatus", "AddFriend", "SetAlias"), "facsim.io.select(path, friends=..., define=...)"),
+    **dict.fromkeys(("SetBranchStatus", "SetAlias"), "AddVariable('name := expression') names what is used"),
     **dict.fromkeys(("Branch", "Fill", "WriteObject"), "facsim.io.write(path, events) writes trees"),
+    **dict.fromkeys(("kTraining", "kTesting", "kMaxTreeType", "kSignal", "kBackground"), PARTING),
     "ProcessLine": "nothing runs C++ here",
     "Load": "nothing loads libraries here",
 }
@@ -64,7 +66,7 @@ class Calls:
     def __getattr__(self, name: str) -> object:
         if name.startswith("_"):  # Python's own questions
             raise AttributeError(name)
-        raise NoSuchCall(absent(type(self).__name__, name, dir(type(self))))
+        raise NoSuchCall(absent(type(self).__name__.lstrip("_"), name, dir(type(self))))
 
 
 def absent(owner: str, name: str, known: Iterable[str]) -> str:

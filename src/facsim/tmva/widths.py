@@ -51,7 +51,8 @@ def evaluate(formula: str, variables: int) -> int:
     """
     value = _Reader(formula, float(variables)).value()
     if not (math.isfinite(value) and -1 < value < WIDEST + 1):
-        msg = f"the width '{formula}' is {value:g} for N = {variables}"
+        where = f" for N = {variables}" if "N" in formula.upper() else ""
+        msg = f"the width '{formula}' is {value:g}{where}"
         raise OptionStringError(msg, formula, 0, f"Widths lie between 0 and {WIDEST}.")
     return int(value)
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 import facsim
 from facsim import io
 from facsim.detectors.mirrors import mirror_images, symmetric
-from facsim.errors import DataError, RangeWarning
+from facsim.errors import DataError, RangeWarning, SchemaMismatch
 from facsim.events import Events, concatenate
+from facsim.io.contents import listed
 from facsim.models import Batch, ModelConfig, Surrogate, family, load
 from facsim.models.base import MODEL_FILE
 from facsim.report.history import HISTORY_FILE, draw_history
@@ -106,7 +107,11 @@ def fit_model(
             images = _images(first, settings.mirror)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(settings.seed)
-                model = family(family_name)(source.schema, config)
+                try:
+                    model = family(family_name)(source.schema, config)
+                except SchemaMismatch as error:
+                    msg = f"{source}: {error}"
+                    raise SchemaMismatch(msg) from error
             # As many mirror images of as many events as the budget allows, so that both are represented equally.
             some = first[: max(1, settings.fit_events // len(images))]
             model.prepare(concatenate([_mirrored(some, image) for image in images]))
@@ -196,6 +201,11 @@ class _Source:
             msg = f"{self.record.get('file', 'the sample')} has {self.count} events; a fit needs at least 2"
             raise DataError(msg)
 
+    def __str__(self) -> str:
+        """Where the events come from, for messages: file, tree and blocks."""
+        tree = [f"tree '{self.form['tree']}'"] if "tree" in self.form else []
+        return ", ".join([str(self.record.get("file", "the sample")), *tree, listed(map(str, self.schema.features))])
+
     def regress_weights(self, seed: int) -> None:
         """Where weights are negative, put their regression on the events in their place; holds all events in memory."""
         events = concatenate(self.pieces(np.arange(self.count)))
@@ -245,6 +255,7 @@ def _digest(events: Events) -> str:
 @contextmanager
 def _claimed(folder: Path, record: dict[str, Any], processes: Processes, *, resume: bool) -> Iterator[None]:
     """Hold the folder for this run; one that fails before anything of it was kept gives the folder back."""
+    new = not folder.exists()
     if processes.first:
         claim(folder, record, resume=resume)
     try:
@@ -252,6 +263,8 @@ def _claimed(folder: Path, record: dict[str, Any], processes: Processes, *, resu
     except Exception:
         if processes.first and not any((folder / name).exists() for name in (STATE_FILE, MODEL_FILE)):
             (folder / RUN_FILE).unlink(missing_ok=True)
+            if new and not any(folder.iterdir()):
+                folder.rmdir()
         raise
 
 

@@ -117,7 +117,8 @@ class GAN(Surrogate):
             msg = (
                 f"'{unbounded[0].kind}' has no lower bound where weights are negative, and these events have "
                 f"{int((events.weights < 0).sum())} negative weights of {len(events)}. Use recipe cramer-gan, gmmn or "
-                "wgan-gp, whose losses are linear in the weights, or --set training.negative_weights=regress"
+                "wgan-gp (Objective=WGANGP in an option string), whose losses are linear in the weights, or --set "
+                "training.negative_weights=regress"
             )
             raise WeightError(msg)
         super().prepare(events)

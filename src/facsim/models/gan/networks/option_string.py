@@ -11,7 +11,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from facsim.errors import RecipeError, SchemaMismatch
+from facsim.errors import OptionStringError, RecipeError, SchemaMismatch
 from facsim.models.gan.layout import Layout
 from facsim.models.gan.networks.base import CRITICS, GENERATORS, CriticPart, GeneratorPart
 from facsim.nets.layout import LayoutNetwork, network_of
@@ -82,11 +82,11 @@ class LayoutGenerator(GeneratorPart):
         """Raise `SchemaMismatch` if it makes another number of values than an event has, or has no room for noise."""
         made = math.prod(shapes(_layers(self.layout), self._inputs(layout), variables=layout.width)[-1])
         if made != layout.width:
-            msg = (
-                f"the generator's layout makes {made} values, an event has {layout.width}: end it with "
-                f"DENSE|{layout.width} or another layer that makes as many ({self.layout})"
-            )
-            raise SchemaMismatch(msg)
+            layers = _layers(self.layout)
+            problem = f"the generator's layout makes {made} values, an event has {layout.width}"
+            last = len(str(layers)) - len(str(layers.layers[-1]))
+            cure = f"End it with DENSE|{layout.width}, or another layer that makes as many."
+            raise SchemaMismatch(str(OptionStringError(problem, str(layers), last, cure)))
         if self.latent(layout) < 1:
             msg = (
                 f"the generator's input of {math.prod(self._inputs(layout))} numbers holds the {layout.context} "
