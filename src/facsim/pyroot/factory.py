@@ -98,7 +98,7 @@ class Factory(Calls):
         """Return the name."""
         return self._name
 
-    def BookMethod(self, loader: DataLoader, kind: str, title: str, options: str = "") -> Method:
+    def BookMethod(self, loader: object, kind: str, title: str, options: str = "") -> Method:
         """Book a GAN; the loader's events are parted now.
 
         Parameters

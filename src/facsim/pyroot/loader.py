@@ -89,7 +89,7 @@ class DataLoader(Calls):
         """Leave out, with a warning."""
         warn("spectator", f"AddSpectator('{expression}')")
 
-    def AddSignalTree(self, tree: TTree, weight: float = 1.0, treetype: object = None) -> None:
+    def AddSignalTree(self, tree: TTree, weight: object = 1.0, treetype: object = None) -> None:
         """Add a tree of true events, with a weight for all of them.
 
         Raises
@@ -104,7 +104,7 @@ class DataLoader(Calls):
         warn("background", f"AddBackgroundTree({_name(tree)})")
 
     def AddTree(
-        self, tree: object, kind: str, weight: float = 1.0, cut: str | TCut = "", treetype: object = None
+        self, tree: object, kind: str, weight: object = 1.0, cut: str | TCut = "", treetype: object = None
     ) -> None:
         """Add a tree of the class `kind`: Signal, or another that is left out with a warning."""
         if treetype is not None:
@@ -116,11 +116,12 @@ class DataLoader(Calls):
         if str(kind).lower() != "signal":
             warn("background", f"AddTree({_name(tree)}, '{kind}')")
             return
-        if not isinstance(weight, Real) or not np.isfinite(weight) or weight == 0:
+        factor = float(weight) if isinstance(weight, Real) else 0.0
+        if not np.isfinite(factor) or factor == 0:
             msg = f"weight={weight!r} of the tree {_name(tree)}: must be a number other than 0"
             raise DataError(msg)
         self._change()
-        self._trees.append(Given(tree, float(weight), str(cut)))
+        self._trees.append(Given(tree, factor, str(cut)))
 
     def SetWeightExpression(self, expression: str, kind: str = "Signal") -> None:
         """Weight events by a branch or an expression."""
