@@ -34,6 +34,7 @@ MOST_COLUMNS = 32
 ROWS = 20_000
 SMALL_CLOUD = 4000  # where many posteriors are wanted, each not quite so exactly
 MOST_VALIDATED = 5000
+APART = 0.5  # of the components' means at the start, in units of the spread: equal ones would learn the same
 
 
 @dataclass
@@ -153,6 +154,7 @@ def fit_density(
             torch.manual_seed(own)
             sizes = (settings.components, settings.hidden, settings.blocks)
             net = MixtureNet(len(region.space) + given, width, *sizes)
+            net.scatter(APART)
         y = torch.from_numpy(split_rows(learned.x[:, 0], rows, given))
         net.fit(torch.cat([_inputs(region, learned.theta).repeat_interleave(rows, 0), y[:, :given]], 1), y[:, given:])
 

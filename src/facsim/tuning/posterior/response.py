@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
-from scipy.stats import chi2
+from scipy.special import ndtri
 from torch import Tensor
 
 from facsim.errors import DataError
@@ -31,7 +31,7 @@ __all__ = ["Response", "fit_response"]
 Array = NDArray[np.float64]
 LEARNED = 0.4  # share of the events that the summary is learned from; the response needs others
 MOST_VALIDATED = 5000
-TINY = 1e-12  # variance of a parameter that is settled
+TINY = 1e-6  # place: the least width
 MOST_SQUARED = 5  # parameters up to which the network guesses their products, too
 ROWS = 20_000
 CLOUD = 2000  # points to cool down: the mean of many events leaves one mode, or a few that are near
@@ -43,10 +43,10 @@ class Tests:
     r"""Posteriors of simulated sets whose parameters are known, and how a posterior is corrected for what they show.
 
     A polynomial of few terms does not follow every response, and its own errors are the same for all data; many events
-    of data see both. Parameter j is moved by the median of :math:`d_j = u_j - \bar u_j` over the sets. As with the
-    scale factor of the Particle Data Group its error then grows until the pulls are what they should be: by a variance
-    :math:`s_j^2` such that the median of :math:`d_j^2 / (\sigma_j^2 + s_j^2)` is that of one degree of freedom.
-    Medians, since polynomials are worst in a few corners.
+    of data see both. Parameter j is moved by the median of :math:`u_j - \bar u_j` over the sets. As with the scale
+    factor of the Particle Data Group its error then grows until it is what it should be: by a variance :math:`s_j^2`
+    with which half of the sets have the truth in their central 50 % interval. Draws are spread from their mean, so that
+    correlations stay. Medians, since polynomials are worst in a few corners.
 
     Parameters
     ----------
@@ -63,22 +63,40 @@ class Tests:
     def correction(self, without: int | None = None) -> tuple[Array, Array]:
         """Offsets (p,) in places and standard deviations s (p,) to add; `without` one of the sets."""
         kept = np.arange(len(self.truth)) != without
-        off = (self.truth - self.places.mean(axis=1))[kept]
+        places, off = self.places[kept], (self.truth - self.places.mean(axis=1))[kept]
         alone = ~np.eye(len(off), dtype=bool)
-        square = np.array([(own - np.median(off[others], axis=0)) ** 2 for own, others in zip(off, alone, strict=True)])
-        variance = self.places.var(axis=1)[kept]
-        wider = [_lacking(*column) for column in zip(square.T, variance.T, strict=True)]
-        return np.median(off, axis=0), np.sqrt(wider)
+        moved = self.truth[kept] - np.array([np.median(off[others], axis=0) for others in alone])
+        wider = [_lacking(moved[:, j], places[:, :, j]) for j in range(off.shape[1])]
+        return np.median(off, axis=0), np.array(wider)
 
 
-def _lacking(square: Array, variance: Array) -> float:
-    """What must be added to variances for the median of squared pulls to be right."""
-    wanted = chi2.median(1)
+def _lacking(truth: Array, draws: Array) -> float:
+    """Standard deviation that draws (t, n) lack for half of the truths (t,) to lie in the central half of them.
+
+    By the shares of draws below the truth and not by its distance in standard deviations: a posterior that fills the
+    region is flat, and lacks nothing.
+    """
 
     def excess(more: float) -> float:
-        return float(np.median(square / (variance + more + TINY)) - wanted)
+        spread = _spread(draws, more)
+        below = (spread < truth[:, None]).mean(axis=1) + 0.5 * (spread == truth[:, None]).mean(axis=1)
+        return float(np.median(np.abs(2 * below - 1)) - 0.5)
 
-    return 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, square.max() / wanted))
+    if excess(0.0) <= 0:
+        return 0.0
+    most = float(np.abs(truth[:, None] - draws).max())
+    while excess(most) > 0:
+        most *= 2
+    return float(brentq(excess, 0.0, most, xtol=TINY))
+
+
+def _spread(draws: Array, more: float | Array) -> Array:
+    """Draws (..., n) with a standard deviation that is larger by `more`, in quadrature; their mean and shape stay."""
+    middle, width = draws.mean(axis=-1, keepdims=True), draws.std(axis=-1, keepdims=True)
+    n = draws.shape[-1]
+    normal = ndtri((np.arange(n) + 0.5) / n)  # the shape of what is settled
+    shape = np.where(width > TINY, (draws - middle) / np.maximum(width, TINY), normal)
+    return np.asarray(middle + shape * np.hypot(width, more))
 
 
 @dataclass
@@ -94,6 +112,8 @@ class Response:
         One per seed, of one number for each parameter: others say little more, and that with a lack of fit.
     witnesses : tuple of Surface
         Of all that the first network guesses, and of the events' own columns: for a test of the data alone.
+    near : Region, optional
+        The part of the region that is left to the parameters, and that tests were made in; by default all of it.
     tests : Tests, optional
         What simulated sets tell of the lack of fit.
     """
@@ -102,6 +122,7 @@ class Response:
     blocks: tuple[Block, ...]
     surfaces: list[Surface]
     witnesses: tuple[Surface, ...]
+    near: Region | None = None
     tests: Tests | None = None
 
     def log_likelihood(
@@ -113,7 +134,7 @@ class Response:
     def sample(self, x: ArrayLike | Events, n: int = 1000, seed: int = 0, weights: ArrayLike | None = None) -> Array:
         """Draw parameter points (n, p) given all events x (k, d) of one point; the members' posteriors are mixed."""
         points = self._exact(x, n, seed, weights)
-        return points if self.tests is None else self._moved(points, *self.tests.correction(), seed)
+        return points if self.tests is None else self._moved(points, *self.tests.correction())
 
     def goodness(self, x: ArrayLike | Events, weights: ArrayLike | None = None, seed: int = 0) -> float:
         """p-value of the means of summaries and of columns near the best of posterior samples (`Surface.pvalue`).
@@ -129,42 +150,45 @@ class Response:
             pvalues.append(surface.pvalue(u[best], mean, share))
         return min(1.0, len(pvalues) * min(pvalues))
 
-    def tested(self, sets: Pairs, n: int = 200, seed: int = 0) -> Response:
-        """The same with the lack of fit that simulated sets of known parameters show (`Tests`)."""
-        draws = np.stack([self._exact(x, n, seed + i, sets.weights[i]) for i, x in enumerate(sets.x)])
+    def tested(self, sets: Pairs, near: Region | None = None, n: int = 200, seed: int = 0) -> Response:
+        """The same with the lack of fit that simulated sets show (`Tests`), whose parameters are uniform in `near`."""
+        own = replace(self, near=near or self.region)
+        draws = np.stack([own._exact(x, n, seed + i, sets.weights[i]) for i, x in enumerate(sets.x)])
         u = _place(self.region, sets.theta)
         witnesses = []
         for surface in self.witnesses:
             means, shares = zip(*(surface.mean(x, w) for x, w in zip(sets.x, sets.weights, strict=True)), strict=True)
             witnesses.append(surface.tested(u, np.array(means), np.array(shares)))
-        tests = Tests(u, draws, _place(self.region, draws))
-        return replace(self, witnesses=tuple(witnesses), tests=tests)
+        tests = Tests(_place(own._prior, sets.theta), draws, _place(own._prior, draws))
+        return replace(own, witnesses=tuple(witnesses), tests=tests)
 
-    def sample_tests(self, seed: int = 0) -> Array:
+    def sample_tests(self) -> Array:
         """Posterior samples (t, n, p) of each of the sets of `tested`, with the lack of fit that the others show."""
         if self.tests is None:
             msg = "this response was not tested: call tested(sets) first"
             raise DataError(msg)
-        moved = (self._moved(points, *self.tests.correction(i), seed + i) for i, points in enumerate(self.tests.draws))
-        return np.stack(list(moved))
+        return np.stack([self._moved(points, *self.tests.correction(i)) for i, points in enumerate(self.tests.draws)])
 
     def _exact(self, x: ArrayLike | Events, n: int, seed: int, weights: ArrayLike | None = None) -> Array:
         """Points (n, p) as if the polynomials had no lack of fit."""
         parts = []
         for i in range(len(self.surfaces)):
             own = n // len(self.surfaces) + (i < n % len(self.surfaces))
-            parts.append(cool(self._law(x, weights, i), self.region, own, seed + i, CLOUD))
+            parts.append(cool(self._law(x, weights, i), self._prior, own, seed + i, CLOUD))
         return np.concatenate(parts)
 
-    def _moved(self, points: Array, offset: Array, wider: Array, seed: int) -> Array:
-        """Points (n, p) moved in places, by an offset (p,) and at random; who would leave the region is thrown back."""
-        whole = self.region.space.whole
-        noise = np.random.default_rng([seed, 0x5A1F]).standard_normal(points.shape)
-        u = _place(self.region, points) + offset + wider * noise
+    def _moved(self, points: Array, offset: Array, wider: Array) -> Array:
+        """Points (n, p) moved in places by an offset (p,) and spread; who would leave the region is thrown back."""
+        prior, whole = self._prior, self.region.space.whole
+        u = _spread(_place(prior, points).T, wider[:, None]).T + offset
         u = np.where(np.abs(u) > 1, np.clip(2 * np.sign(u) - u, -1, 1), u)  # reflected at the edge
-        low, span = self.region.edges()
+        low, span = prior.edges()
         moved = np.where(whole, points, low + span * (u + 1) / 2)
-        return np.where(self.region.contains(moved)[:, None], moved, points)
+        return np.where(prior.contains(moved)[:, None], moved, points)
+
+    @property
+    def _prior(self) -> Region:
+        return self.near or self.region
 
     def _law(self, x: ArrayLike | Events, weights: ArrayLike | None, member: int) -> Callable[[ArrayLike], Array]:
         """The likelihood as a function of points alone: events are summarised once."""

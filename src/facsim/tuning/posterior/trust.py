@@ -48,7 +48,7 @@ def calibration(
         log.warning("%d points are too few to test the calibration with: raise --calls", len(full))
         return None
     if isinstance(posterior, Response):
-        samples = posterior.sample_tests(seed)
+        samples = posterior.sample_tests()
     else:
         samples = posterior.sample_each(full.x, DRAWS, seed)
     shares = coverage(full.theta, samples, LEVELS.tolist(), seed=seed).shares

@@ -201,9 +201,12 @@ def learn_posterior(
         else:
             posterior = fit_response(region, known.theta, known.x, **common)
         if tests:
-            held = _simulate(account, region.draw(tests, seed + 17 + turn), seen, plan.of, seed + 17 + turn)
+            # A response lacks different things at different places: in rounds for these data it is tested near them.
+            near = isinstance(posterior, Response) and turns > 1
+            place = truncated(posterior, region, seen, settings.truncation, seed + turn) if near else region
+            held = _simulate(account, place.draw(tests, seed + 17 + turn), seen, plan.of, seed + 17 + turn)
             if isinstance(posterior, Response):
-                posterior = posterior.tested(held)
+                posterior = posterior.tested(held, place)
     if posterior is None or known is None:  # there is at least one round
         raise AssertionError
     return Learned(engine, posterior, known, held, account, tuple(rounds))
