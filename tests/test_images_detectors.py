@@ -11,7 +11,7 @@ from facsim import observables
 from facsim.cli import cli
 from facsim.errors import DataError, RangeError
 from facsim.io.tpc_digits import CONDITIONS, RESPONSE
-from facsim.observables.tpc import moments, variables
+from facsim.observables.tpc import _mean_and_width, moments, profiles, variables
 from facsim.observables.zdc import channel_sums
 from facsim.simulators.images import Tpc, Zdc
 from facsim.simulators.images.tpc import CLUSTER_SIZES, _pad_response, _pulse
@@ -171,6 +171,27 @@ def test_moments_and_variables():
     assert stats.spearmanr(five["crossing_angle"] * five["dip_angle"], six["cov01"]).statistic > 0.5
     with pytest.raises(DataError, match="need \\(n, pads, time bins\\)"):
         moments(np.zeros((8, 16)))
+
+
+def test_profiles_are_mean_and_width_with_their_errors():
+    events = Tpc().sample(1024, seed=2)
+    found = profiles(events, bins=4)
+    assert len(found) == 30
+    one = found["sum", "dip_angle"]
+    np.testing.assert_array_equal(one.edges, [-60, -30, 0, 30, 60])
+    rows = (events["dip_angle"] >= -30) & (events["dip_angle"] < 0)
+    charge = events["response"].astype(float).sum(axis=(1, 2))[rows]
+    assert one.mean[1] == pytest.approx(charge.mean())
+    assert one.width[1] == pytest.approx(charge.std(ddof=1))
+    assert one.mean_error[1] == pytest.approx(charge.std(ddof=1) / np.sqrt(len(charge)))
+    # 400 repetitions of 200 normal values: errors of mean and width are 1 / sqrt(n) and 1 / sqrt(2 n)
+    y = np.random.default_rng(1).normal(size=(400, 200))
+    many = _mean_and_width(np.repeat(np.arange(400), 200), y.ravel(), 400)
+    assert many[3].mean() == pytest.approx(many[1].std(), rel=4 / np.sqrt(2 * 400))
+    assert many[2].mean() == pytest.approx(many[0].std(), rel=4 / np.sqrt(2 * 400))
+    assert np.isnan(_mean_and_width(np.array([0, 0, 1]), np.array([1.0, 2.0, 3.0]), 3)[0, 1:]).all()
+    with pytest.raises(DataError, match="bins=0"):
+        profiles(events, bins=0)
 
 
 # zero-degree calorimeter

@@ -64,8 +64,8 @@ def simulate(
     **options
         Of the simulator: for calorimeters those of `facsim.simulators.simulate_showers` (``particle``, ``energy``,
         ``workers``, ...), for ``jets`` those of `facsim.simulators.simulate_jets` (``process``, ``workers``, ...), for
-        toys those that `facsim.simulators.toys.options` lists, for particle identification those of
-        `facsim.simulators.cherenkov.detector_options`, for simulators with parameters those of
+        toys those that `facsim.simulators.toys.options` lists, for particle identification, ``tpc`` and
+        ``zdc`` those of `facsim.simulators.cherenkov.detector_options`, for simulators with parameters those of
         `facsim.simulators.parametric.write`, such as ``m=0.5``.
 
     Returns
