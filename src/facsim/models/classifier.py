@@ -48,7 +48,7 @@ class Classifier(Surrogate):
     r"""Every column a class, drawn with the probability that a network gives it under the conditions.
 
     Trained by cross-entropy, whose minimum over all functions is the true probability, so what is drawn has the right
-    rates wherever the network is flexible enough; `probabilities` and `facsim.metrics.reliability` measure it. A class
+    rates wherever the network is flexible enough; `probabilities` says them, to compare with held-out shares. A class
     is drawn by comparing the cumulative probabilities with :math:`\Phi(z)`, z one column of noise. Columns are
     independent given the conditions: where they are not, make them stages of a chain.
 
