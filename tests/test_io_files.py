@@ -307,7 +307,7 @@ def test_missing_file_and_folder_and_unknown_format(tmp_path):
     (tmp_path / "showers.h5").touch()
     with pytest.raises(FileFormatError, match=r"shower\.h5: no such file.*Did you mean 'showers\.h5'"):
         facsim.io.read(tmp_path / "shower.h5")
-    with pytest.raises(FileFormatError, match="Is a directory"):
+    with pytest.raises(FileFormatError, match="a folder without PNG images"):
         facsim.io.read(tmp_path)
     (tmp_path / "notes.txt").write_text("some text")
     with pytest.raises(FileFormatError, match=r"notes\.txt: begins with b'some tex'.*calogan, calochallenge"):

@@ -349,7 +349,7 @@ def splot(
     >>> x = rng.normal(mass * 0 + (numpy.arange(1500) < 600))
     >>> events = Events(numpy.column_stack([mass, x]), numpy.empty((1500, 0)), Schema((Block("m"), Block("x"))))
     >>> found = facsim.splot(events, "m", model="gauss+flat")
-    >>> abs(found.weights.sum() - found.fit.signal) < 1e-6 * found.fit.signal, found.warnings
+    >>> bool(abs(found.weights.sum() - found.fit.signal) < 1e-6 * found.fit.signal), found.warnings
     (True, ())
     """
     import facsim

@@ -107,7 +107,8 @@ class TableTransform(Transform):
     def decode(self, latent: Tensor, conditions: Tensor) -> Tensor:
         """Features of latent numbers."""
         values, above = self.marginals.decode(latent, conditions.new_zeros(latent.shape[0]))
-        values = torch.where(self.integer, values.floor(), values)
+        # tails go on in straight lines, energies end at zero
+        values = torch.maximum(torch.where(self.integer, values.floor(), values), self.floor)
         values = torch.where((above > 0) | ~self.atomic, values, self.atom)
         out = values
         for _ in range(DEPTH):  # after each pass one more generation of differences is right

@@ -175,7 +175,9 @@ class AdversarialEnsemble(Mixture, GAN):
             places.append(self._beyond(places[0], game.draw))
         with torch.no_grad():
             real = self.critic(given(game.real), game.context)
-            widest = lengths(real - real.roll(1, 0)).mean()
+            counted = game.weights != 0
+            counted &= counted.roll(1, 0)
+            widest = lengths(real - real.roll(1, 0))[counted | ~counted.any()].mean()
         found = [disagreement(self._seen(conditions, game.draw), widest) for conditions in places]
         paid, apart = (torch.stack(part).mean(0) for part in zip(*found, strict=True))
         return paid, apart
