@@ -23,6 +23,7 @@ import facsim
 from facsim.events import Events
 from facsim.io import select
 from facsim.metrics import high_level_auc
+from facsim.models.base import MODEL_FILE
 from facsim.simulators import simulate
 from facsim.simulators.cherenkov import detector
 from facsim.simulators.toys.base import Toy
@@ -76,6 +77,9 @@ def bench(recipe: str, source: Any, truth: tuple[Events, Events], options: argpa
     except KeyboardInterrupt:
         print(f"{recipe}: the best model so far")
     took = time.perf_counter() - began
+    if not (run / "whole" / MODEL_FILE).is_file():
+        msg = f"{recipe}: stopped before its first validation, nothing to judge; raise --minutes"
+        raise SystemExit(msg)
     model = facsim.load(run / "whole")
     drawn, raw = model.sample(truth[0], seed=11), first.sample(truth[0], seed=11)
     return {
