@@ -179,6 +179,8 @@ def test_files_and_bad_input(tmp_path):
     for message, error, call in (
         ("Did you mean 'ring'", SimulationError, lambda: toys.get("rinq")),
         ("Did you mean 'radius'", DataError, lambda: toys.get("ring", radios=1)),
+        ("labels='maybe' must be of type bool", DataError, lambda: toys.get("digits", labels="maybe")),
+        ("must be of type float", DataError, lambda: toys.get("ring", std=True)),
         ("must be of type int", DataError, lambda: toys.get("ring", count=2.5)),
         ("std=-1.0 must be positive", DataError, lambda: toys.get("grid", std=-1)),
         ("signal=1.0 must lie", DataError, lambda: toys.SWeightsMixture(signal=1.0)),
@@ -189,3 +191,8 @@ def test_files_and_bad_input(tmp_path):
     ):
         with pytest.raises(error, match=message):
             call()
+
+
+def test_options_come_as_values_or_as_the_text_of_a_command_line():
+    assert toys.get("digits", labels="false", bootstrap="True") == toys.get("digits", labels=False, bootstrap=True)
+    assert toys.get("ring", std="1e-2", radius=3) == toys.get("ring", std=0.01, radius=3.0)

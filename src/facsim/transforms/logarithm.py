@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from facsim.schema import Schema
-from facsim.transforms.base import Code, Transform
-from facsim.transforms.context import ConditionContext, ConditionScales
+from facsim.transforms.base import Code
+from facsim.transforms.context import ConditionScales
+from facsim.transforms.physical import PhysicalTransform
 
 __all__ = ["LogTransform"]
 
 
-class LogTransform(Transform):
+class LogTransform(PhysicalTransform):
     r"""Features as :math:`\log_b(1 + x/u)`, zero for nothing; what decodes to less than the threshold is nothing.
 
     Parameters
@@ -39,32 +38,19 @@ class LogTransform(Transform):
     [[0.0, 9.0]]
     """
 
-    exact = True
     integer: Tensor
     threshold: Tensor
 
     def __init__(
         self, schema: Schema, *, base: float = 10.0, unit: float | None = None, scales: ConditionScales = "standard"
     ) -> None:
-        super().__init__()
-        self.schema, self.rate, self.unit = schema, math.log(base), unit or 1.0
-        self.stages = (schema.width,)
-        self.conditions = ConditionContext(schema, scales=scales)
-        self.context_widths = (self.conditions.width,)
+        super().__init__(schema, scales)
+        self.rate, self.unit = math.log(base), unit or 1.0
         columns = [b for b in schema.features for _ in range(b.size)]
         whole = [b.kind in {"count", "category", "mask"} for b in columns]
         lowest = [max(b.threshold, float(w)) for b, w in zip(columns, whole, strict=True)]
         self.register_buffer("integer", torch.tensor(whole), persistent=False)
         self.register_buffer("threshold", torch.tensor(lowest), persistent=False)
-
-    def fit(
-        self,
-        features: NDArray[np.float32],  # noqa: ARG002
-        conditions: NDArray[np.float32],
-        weights: NDArray[np.float64] | None,  # noqa: ARG002
-    ) -> None:
-        """Fit the scale of the conditions."""
-        self.conditions.fit(conditions)
 
     def encode(self, features: Tensor, conditions: Tensor) -> Code:  # noqa: ARG002
         """The logarithms."""
@@ -77,15 +63,6 @@ class LogTransform(Transform):
         values = _above_one(latent * self.rate) * self.unit
         values = torch.where(values < self.threshold, 0.0, values.clamp(min=0))
         return torch.where(self.integer, values.round(), values)
-
-    def context(self, stage: int, latent: Tensor, conditions: Tensor) -> Tensor:  # noqa: ARG002
-        """The scaled conditions."""
-        scaled: Tensor = self.conditions(conditions)
-        return scaled
-
-    def mirror(self, permutation: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Features are permuted as they are."""
-        return permutation
 
 
 def _above_one(x: Tensor) -> Tensor:
