@@ -16,6 +16,7 @@ from facsim.models.gan.objectives.base import flip, smooth, weighted_mean
 from facsim.models.gan.objectives.energy import energy_distance
 from facsim.models.gan.objectives.moments import discrepancy
 from facsim.models.gan.objectives.pairs import distances
+from facsim.models.gan.objectives.score import EnergyScore, whitener
 from facsim.training.sweights import class_probabilities
 
 N = 12
@@ -25,6 +26,7 @@ SETTINGS: dict[str, list[dict[str, object]]] = {
     "cramer": [{"outputs": 4}, {"outputs": 4, "surrogate": True}, {"outputs": 4, "joint": True}],
     "mmd": [{"relative": False}],  # a median over the batch knows copies, not weights
     "energy": [{"outputs": 1}, {"outputs": 4}],
+    "energy-score": [{"outputs": 4}, {"outputs": 4, "exponent": 0.3}],
 }
 ALL = [OBJECTIVES.parse({"kind": k, **s}) for k in OBJECTIVES.names() for s in SETTINGS.get(k, [{}])]
 PAIRED = ("energy", "mmd")  # means over pairs of events, not over events
@@ -436,3 +438,48 @@ def test_negative_weights_become_class_probabilities() -> None:
 def test_an_autoencoder_finds_real_what_it_restores():
     potential = OBJECTIVES.parse("boundary-equilibrium").potential(torch.tensor([0.1, 2.0]))
     assert potential[0] > potential[1]
+
+
+# Energy score ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exponent", [0.3, 1.0, 1.5])
+@pytest.mark.parametrize("whiten", [False, True])
+def test_the_energy_score_is_lowest_for_the_true_law(exponent: float, whiten: bool) -> None:
+    """Widths, places and correlations that are wrong by a fifth cost more than four errors."""
+    rng = torch.Generator().manual_seed(3)
+    real, *fakes = torch.randn(3, 20_000, 2, generator=rng, dtype=torch.float64)
+    fake = torch.stack(fakes)
+    score = EnergyScore(exponent=exponent, whiten=whiten)
+
+    def cost(events: Tensor) -> float:
+        return score.generator(real, events, torch.ones(len(real))).item()
+
+    turned = fake + 0.4 * fake.flip(2)
+    wrong = {"narrow": 0.8 * fake, "wide": 1.25 * fake, "moved": fake + 0.25, "correlated": turned / turned.std()}
+    # the same events before and after, so that the difference is known to a tenth of this
+    assert {name: cost(events) > cost(fake) for name, events in wrong.items()} == dict.fromkeys(wrong, True)
+
+
+def test_whitened_scores_do_not_know_the_units() -> None:
+    rng = torch.Generator().manual_seed(4)
+    real, *fakes = torch.randn(3, 500, 3, generator=rng, dtype=torch.float64)
+    mix = torch.tensor([[3.0, 2.9, 0.0], [0.0, 0.1, 0.5], [0.0, 0.0, 0.3]], dtype=torch.float64)
+    fake, weights = torch.stack(fakes), torch.ones(500)
+    score = EnergyScore(exponent=0.3, whiten=True)
+    # the ridge, 1e-4 of the mean variance, is small beside the smallest one, so a little remains
+    one, two = (score.generator(*pair, weights).item() for pair in ((real, fake), (real @ mix, fake @ mix)))
+    assert two == pytest.approx(one, rel=0.05)
+    plain = EnergyScore(exponent=0.3)
+    assert plain.generator(real @ mix, fake @ mix, weights).item() != pytest.approx(
+        plain.generator(real, fake, weights).item(), rel=0.05
+    )
+
+
+def test_beside_their_context_events_are_measured_by_what_it_leaves() -> None:
+    """x = c + e / 10: the spread of x is 1, what c leaves is 0.1."""
+    rng = torch.Generator().manual_seed(5)
+    c, e = torch.randn(2, 50_000, 1, generator=rng, dtype=torch.float64)
+    step = torch.tensor([[0.1, 0.0]], dtype=torch.float64) @ whitener(torch.cat([c + e / 10, c], 1)).T
+    assert step.norm().item() == pytest.approx(1, rel=0.02)  # ridge 1e-4 of 0.01, and 1 / sqrt(2 n)
+    assert torch.isfinite(whitener(torch.ones(5, 3))).all()

@@ -10,6 +10,7 @@ from facsim.models.gan.objectives.least_squares import LeastSquares
 from facsim.models.gan.objectives.logistic import Minimax, NonSaturating
 from facsim.models.gan.objectives.moments import MaximumMeanDiscrepancy, discrepancy
 from facsim.models.gan.objectives.relativistic import Relativistic
+from facsim.models.gan.objectives.score import EnergyScore
 from facsim.models.gan.objectives.wasserstein import Wasserstein
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "BoundaryEquilibrium",
     "Cramer",
     "Energy",
+    "EnergyScore",
     "FDivergence",
     "Hinge",
     "LeastSquares",
