@@ -37,10 +37,10 @@ __all__ = ["convert", "info", "simulate", "split"]
 def simulate(simulator: str, n: int, seed: int, output: Path, settings: tuple[tuple[str, str], ...], **_: Any) -> None:
     """Simulate events.
 
-    SIMULATOR is a calorimeter whose showers Geant4 simulates (calogan, par04-siw), or jets: images of jets by Pythia
-    and FastJet. A run that was stopped in any way continues where it was when the command is given again. Or it is a
-    toy: ring, grid, log-transport, sweights-mixture, light-curves, digits. Or particle identification: rich, dirc,
-    muon, pid, rich-calibration (--set particle=K --set signal=0.7). Or images of one
+    SIMULATOR is a calorimeter whose showers Geant4 simulates (calogan, par04-siw, lhcb-calorimeter), or jets: images
+    of jets by Pythia and FastJet. A run that was stopped in any way continues where it was when the command is given
+    again. Or it is a toy: ring, grid, log-transport, sweights-mixture, light-curves, digits. Or particle
+    identification: rich, dirc, muon, pid, rich-calibration (--set particle=K --set signal=0.7). Or images of one
     particle: tpc, zdc. Or a simulator with parameters: lines, tracks, two-moons, ...; its parameters are drawn, unless
     --set m=0.5 fixes them or --set m=0:0.5 narrows them.
     """

@@ -8,12 +8,14 @@ from facsim.simulators.calorimeter import Material, Plate, SamplingCalorimeter, 
 from facsim.simulators.catalogue import simulate, simulators
 from facsim.simulators.geant4 import Geant4Sampler
 from facsim.simulators.jets import JetSampler, simulate_jets
+from facsim.simulators.lhcb_calorimeter import LHCbCalorimeter, simulate_lhcb_calorimeter
 from facsim.simulators.rate import measure_rate
 from facsim.simulators.showers import simulate_showers
 
 __all__ = [
     "Geant4Sampler",
     "JetSampler",
+    "LHCbCalorimeter",
     "Material",
     "Plate",
     "SamplingCalorimeter",
@@ -23,6 +25,7 @@ __all__ = [
     "presets",
     "simulate",
     "simulate_jets",
+    "simulate_lhcb_calorimeter",
     "simulate_showers",
     "simulators",
     "toys",

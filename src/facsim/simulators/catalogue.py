@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from facsim.errors import DataError, SimulationError, nearest
-from facsim.simulators import calorimeter, cherenkov, jets, showers, toys
+from facsim.simulators import calorimeter, cherenkov, jets, lhcb_calorimeter, showers, toys
 from facsim.simulators.parametric import table
+from facsim.simulators.toys.shelf import read_value
 
 __all__ = ["simulate", "simulators"]
 
@@ -20,7 +21,10 @@ StrPath = str | os.PathLike[str]
 
 def _table() -> Mapping[str, Callable[..., Path]]:
     """Function by name: takes ``n``, ``output``, ``seed``, ``progress`` and options of its own; returns the file."""
-    calorimeters = {name: partial(showers.simulate_showers, name) for name in calorimeter.presets()}
+    calorimeters: dict[str, Callable[..., Path]] = {
+        name: partial(showers.simulate_showers, name) for name in calorimeter.presets()
+    }
+    calorimeters["lhcb-calorimeter"] = lhcb_calorimeter.simulate_lhcb_calorimeter
     problems = {name: partial(toys.write, name) for name in toys.names()}
     tunable = {name: partial(table.write, name) for name in table.parametric_names()}
     detectors = {name: partial(cherenkov.write_detector, name) for name in cherenkov.detector_names()}
@@ -63,10 +67,11 @@ def simulate(
         Called with (events done, n).
     **options
         Of the simulator: for calorimeters those of `facsim.simulators.simulate_showers` (``particle``, ``energy``,
-        ``workers``, ...), for ``jets`` those of `facsim.simulators.simulate_jets` (``process``, ``workers``, ...), for
-        toys those that `facsim.simulators.toys.options` lists, for particle identification, ``tpc`` and
-        ``zdc`` those of `facsim.simulators.cherenkov.detector_options`, for simulators with parameters those of
-        `facsim.simulators.parametric.write`, such as ``m=0.5``.
+        ``workers``, ...) or, for ``lhcb-calorimeter``, of `facsim.simulators.simulate_lhcb_calorimeter`, for ``jets``
+        those of `facsim.simulators.simulate_jets` (``process``, ``workers``, ...), for toys those that
+        `facsim.simulators.toys.options` lists, for particle identification, ``tpc`` and ``zdc`` those of
+        `facsim.simulators.cherenkov.detector_options`, for simulators with parameters those of
+        `facsim.simulators.parametric.write`, such as ``m=0.5``. Numbers may be text (of a command line).
 
     Returns
     -------
@@ -100,4 +105,12 @@ def simulate(
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         msg = f"{simulator} has no option '{unknown[0]}'; it has {known}.{nearest(unknown[0], known)}"
         raise DataError(msg)
+    for key, value in options.items():
+        wanted = type(parameters[key].default) if key in parameters else str
+        if isinstance(value, str) and wanted in {bool, int, float}:
+            try:
+                options[key] = read_value(value, wanted)
+            except (KeyError, ValueError) as error:
+                msg = f"{simulator}: {key}={value!r} must be of type {wanted.__name__}"
+                raise DataError(msg) from error
     return call(n=n, output=output, seed=seed, progress=progress, **options)

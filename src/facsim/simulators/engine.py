@@ -34,11 +34,14 @@ class Primary:
         Where it meets the front face.
     direction : (float, float), optional
         Its direction cosines along x and y.
+    particle : str, optional
+        Geant4's name; by default that of the engine.
     """
 
     energy_mev: float
     position_mm: tuple[float, float] = (0.0, 0.0)
     direction: tuple[float, float] = (0.0, 0.0)
+    particle: str = ""
 
 
 def event_seeds(seed: int, event: int) -> list[int]:
@@ -135,7 +138,7 @@ class Engine:
         for part in (detector, physics_list):
             self._manager.SetUserInitialization(part)
         self._gun = g4.G4ParticleGun(1)
-        self._gun.SetParticleDefinition(g4.G4ParticleTable.GetParticleTable().FindParticle(particle))
+        self._particle = particle
         actions = [Gun(), Event()]
         for action in actions:
             self._manager.SetUserAction(action)
@@ -262,6 +265,8 @@ class Engine:
         w = (1 - u * u - v * v) ** 0.5
         before = 1.0  # mm in front of the face, along the direction
         z = -self._calorimeter.depth_mm / 2 - before
+        table = g4.G4ParticleTable.GetParticleTable()
+        self._gun.SetParticleDefinition(table.FindParticle(primary.particle or self._particle))
         self._gun.SetParticleEnergy(primary.energy_mev * g4.MeV)
         self._gun.SetParticlePosition(g4.G4ThreeVector(x - u / w * before, y - v / w * before, z))
         self._gun.SetParticleMomentumDirection(g4.G4ThreeVector(u, v, w))

@@ -18,7 +18,7 @@ def begin(start: Mapping[str, Any]) -> Simulate:
     engine = Engine(setup.calorimeter, setup.particle, setup.physics, setup.cut_mm, livermore=start["livermore"])
 
     def simulate(job: Mapping[str, Any], tick: Callable[[int], None]) -> dict[str, Any]:
-        primaries = [Primary(e, (x, y), (u, v)) for e, x, y, u, v in job["primaries"]]
+        primaries = [Primary(e, (x, y), (u, v), *kind) for e, x, y, u, v, *kind in job["primaries"]]
         seeds = [event_seeds(start["seed"], job["first"] + k) for k in range(len(primaries))]
         return {"features": engine.run(primaries, seeds, tick), "version": engine.version}
 

@@ -71,6 +71,11 @@ class Setup:
                 raise DataError(msg)
 
     @property
+    def beam(self) -> str:
+        """What is shot, for files and for comparing runs."""
+        return self.particle
+
+    @property
     def schema(self) -> Schema:
         """Columns of the events: those of the calorimeter, with position and direction where they vary."""
         schema = self.calorimeter.schema

@@ -14,7 +14,7 @@ from facsim.simulators.geant4 import data_sets, geant4, geant4_version, job_size
 from facsim.simulators.run import Progress, Run, check_numbers
 from facsim.simulators.setup import Setup
 
-__all__ = ["simulate_showers"]
+__all__ = ["simulate_showers", "write_showers"]
 
 _FORMAT = 1
 
@@ -86,7 +86,6 @@ def simulate_showers(
     --------
     >>> simulate_showers("calogan", n=100, particle="gamma", energy="1:100", output="showers.h5")  # doctest: +SKIP
     """
-    check_numbers(n, seed)
     setup = make_setup(
         calorimeter,
         particle=particle,
@@ -97,6 +96,24 @@ def simulate_showers(
         angle_spread_deg=angle_spread_deg,
         physics=physics,
     )
+    return write_showers(
+        setup, n=n, output=output, energy=energy, seed=seed, workers=workers, resume=resume, progress=progress
+    )
+
+
+def write_showers(
+    setup: Setup,
+    *,
+    n: int,
+    output: str | os.PathLike[str],
+    energy: str | float,
+    seed: int,
+    workers: int,
+    resume: bool,
+    progress: Progress | None,
+) -> Path:
+    """Simulate `n` showers of a set-up into one file; see `simulate_showers`."""
+    check_numbers(n, seed)
     program, settings = geant4(setup), _settings(setup, n, _canonical(energy), seed)
     energies = flat(settings["energy"], n, seed)
 
@@ -104,7 +121,7 @@ def simulate_showers(
         return {
             "simulator": geant4_version(shard),
             "calorimeter": setup.calorimeter.name,
-            "particle": setup.particle,
+            "particle": setup.beam,
             "physics": setup.physics,
             "cut_mm": setup.cut_mm,
             "seed": seed,
@@ -135,5 +152,6 @@ def _settings(setup: Setup, n: int, energy: str, seed: int) -> dict[str, Any]:
         "photoelectric_tables": data.photoelectric,
         "events_per_shard": job_size(n),
         **setup.to_json(),
+        "particle": setup.beam,
     }
     return dict(json.loads(json.dumps(settings)))

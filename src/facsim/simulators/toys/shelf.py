@@ -12,7 +12,7 @@ import facsim.io
 from facsim.errors import DataError, SimulationError, nearest
 from facsim.simulators.toys.base import Toy
 
-__all__ = ["Shelf"]
+__all__ = ["Shelf", "read_value"]
 
 FLAGS = {"true": True, "false": False}
 
@@ -79,7 +79,7 @@ class Shelf:
                 raise DataError(msg)
             wanted = type(known[key])
             try:
-                values[key] = _read(given, wanted)
+                values[key] = read_value(given, wanted)
             except (KeyError, ValueError) as error:
                 msg = f"{name}: {key}={given!r} must be of type {wanted.__name__}, such as {known[key]!r}"
                 raise DataError(msg) from error
@@ -118,7 +118,7 @@ class Shelf:
         return Path(output)
 
 
-def _read(given: Any, wanted: type) -> Any:
+def read_value(given: Any, wanted: type) -> Any:
     """A value of the wanted type: from one of it, from a number where it loses nothing, or from text."""
     if isinstance(given, str):
         if wanted is bool:
