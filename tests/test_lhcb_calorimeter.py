@@ -8,10 +8,14 @@ import pytest
 from click.testing import CliRunner
 
 import facsim
+from facsim import Block, Schema, observables
 from facsim.cli import cli
-from facsim.errors import DataError, RangeError, SimulationError
+from facsim.errors import DataError, RangeError, SimulationError, WeightError
+from facsim.metrics import prd, worst_prd
+from facsim.observables.lhcb import quantities, track_quantities
 from facsim.simulators import LHCbCalorimeter, simulate
 
+SCHEMA = Schema((Block("x"),), (Block("c"),))
 ELECTRON = 0.000510999  # GeV
 
 
@@ -122,3 +126,117 @@ def test_tracks_beside_the_calorimeter_are_named(changes, error, expected):
         given[1, column] = value
     with pytest.raises(error, match=expected):
         LHCbCalorimeter().setup.primaries(given)
+
+
+# quantities along and across the track --------------------------------------------------------------------------------
+
+
+def streak(angle, length, start=(0.0, 0.0)):
+    """An image of a line of points from `start` on, which ends `length` cells further; much finer than the cells."""
+    t = np.linspace(0, length, 20001)
+    x, y = start[0] + t * np.cos(angle), start[1] + t * np.sin(angle)
+    edges = np.arange(31) - 15.0
+    return np.histogram2d(y, x, bins=(edges, edges))[0]  # rows are y
+
+
+@pytest.mark.parametrize("angle", [0.3, 1.2, 2.5, -2.0])
+def test_a_streak_along_the_track(angle):
+    momentum = np.array([[np.cos(angle), np.sin(angle), 20.0]])
+    point = np.array([[0.3, -0.2]]) - 25 / 20 * momentum[:, :2]  # so that the track is at (0.3, -0.2) in the end
+    image = streak(angle, 10.0, (0.3, -0.2))[None]
+    found = {k: float(v[0]) for k, v in track_quantities(image, momentum, point).items()}
+    # cells blur places by half a cell: the energy behind the start is within one cell of ten
+    assert found["asymmetry_along"] > 0.85
+    assert abs(found["asymmetry_across"]) < 0.35  # its own cells lie on either side by chance of the grid
+    assert found["width_along"] == pytest.approx(10 / 12**0.5, abs=0.15)  # flat over ten cells
+    assert found["width_across"] < 0.75  # cells at the start alone
+    turned = track_quantities(image, -momentum * [1, 1, -1], point + 2 * 25 / 20 * momentum[:, :2])
+    assert turned["asymmetry_along"][0] == pytest.approx(-found["asymmetry_along"])
+    assert turned["asymmetry_across"][0] == pytest.approx(-found["asymmetry_across"])
+    assert turned["width_along"][0] == pytest.approx(found["width_along"])
+
+
+def test_a_shift_to_the_left_of_the_track():
+    momentum, point = np.array([[0.0, 1.0, 25.0]]), np.array([[0.0, 0.0]])  # along y, so that left is -x
+    image = np.zeros((1, 30, 30))
+    image[0, :, 10] = 3.0
+    image[0, :, 20] = 1.0
+    found = track_quantities(image, momentum, point)
+    assert found["asymmetry_across"][0] == pytest.approx((3 - 1) / 4)
+    assert found["width_across"][0] == pytest.approx(10 * (3 / 4 * 1 / 4) ** 0.5)  # two places ten cells apart
+
+
+def test_compute_finds_them_where_the_conditions_are():
+    rng = np.random.default_rng(1)
+    given = LHCbCalorimeter().setup.draw(np.full(6, 5.0, np.float32), seed=1)
+    events = facsim.Events(rng.exponential(size=(6, 900)), given, LHCbCalorimeter().schema)
+    found = observables.compute(events)
+    wanted = track_quantities(events["EnergyDeposit"], events["ParticleMomentum"], events["ParticlePoint"])
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(found[name], values)
+        assert observables.describe(name, events.schema).symbol != name
+    more = observables.compute(events, extended=True)
+    assert len([name for name in more if name.startswith("cells_above_")]) == 20
+    assert len(quantities(events["EnergyDeposit"], given[:, :3], given[:, 3:6])) == 24
+
+
+def test_the_score_falls_when_images_are_noise():
+    """The school's script takes the copies' embedding from the truth: half of its score does not see the copies."""
+    rng, schema = np.random.default_rng(0), LHCbCalorimeter().schema
+    cells = np.arange(30) - 14.5
+
+    def showers(n):
+        given = LHCbCalorimeter().setup.draw(rng.uniform(1, 50, n).astype(np.float32), seed=int(rng.integers(1e6)))
+        centre = given[:, 3:5] + 25 * given[:, :2] / given[:, 2:3]
+        bell = np.exp(
+            -((cells - centre[:, 0, None])[:, None, :] ** 2 + (cells - centre[:, 1, None])[:, :, None] ** 2) / 4
+        )
+        images = bell * given[:, 2, None, None] * rng.gamma(4.0, size=(n, 30, 30))
+        return facsim.Events(images.reshape(n, 900), given, schema)
+
+    mix = rng.normal(size=(900, 16)) / 30  # stands for the regression's inner layer
+
+    def embedding(events):
+        return np.tanh(events.features @ mix / 50)
+
+    def physics(events):
+        parts = quantities(events["EnergyDeposit"], events["ParticleMomentum"], events["ParticlePoint"])
+        return np.column_stack(list(parts.values()))
+
+    truth, again = showers(600), showers(600)
+    noise = facsim.Events(rng.permuted(again.features, axis=1), again.conditions, schema)
+    views = {"embedding": embedding, "physics": physics}
+    good, _ = worst_prd(truth, again, views, clusters=10, runs=2)
+    bad, each = worst_prd(truth, noise, views, clusters=10, runs=2)
+    # one truth: 1 - sqrt(2 10 (2/600) / pi) = 0.85
+    assert good > 0.8
+    assert bad < 0.3
+    assert each["physics"] < 0.3
+    # the view of noisy images alone, as the defect hides it: the other view would still see them
+    assert each["embedding"] < good - 0.05
+
+
+def test_prd_of_known_shares():
+    # two clusters, shares (1/2, 1/2) and (1, 0): precision min(lambda/2, 1), recall min(1/2, 1/lambda)
+    x, y = np.repeat([0.0, 10.0], 500)[:, None], np.zeros((1000, 1))
+    found = prd(x, y, clusters=2, runs=1, normalise=None)
+    assert found.auc == pytest.approx(0.5, abs=2e-3)  # the grid of slopes
+    assert found.precision[0] == pytest.approx(1)
+    assert found.recall[-1] == pytest.approx(0.5)
+    assert prd(x, x, clusters=2, runs=1).auc == pytest.approx(1, abs=4e-3)
+    assert prd(x, x + 100, clusters=4, runs=1).auc == 0
+    # a weight of two is two events
+    assert prd(x, y, clusters=2, runs=1, wx=np.repeat([1.0, 3.0], 500)).auc == pytest.approx(0.25, abs=2e-3)
+    with pytest.raises(WeightError, match="prd cannot take"):
+        prd(x, y, wy=np.full(1000, -1.0))
+    with pytest.raises(DataError, match="clusters=5000"):
+        prd(x, y, clusters=5000)
+    with pytest.raises(DataError, match="views is empty"):
+        worst_prd(facsim.Events(x, x, SCHEMA), facsim.Events(y, y, SCHEMA), {})
+
+
+def test_quantities_refuse_what_does_not_fit():
+    with pytest.raises(DataError, match="need \\(n, rows, columns\\)"):
+        track_quantities(np.ones((2, 30, 30)), np.ones((3, 3)), np.ones((2, 2)))
+    with pytest.raises(DataError, match="event 1"):
+        track_quantities(np.ones((2, 30, 30)), np.array([[0, 0, 1.0], [0, 0, -1.0]]), np.zeros((2, 3)))

@@ -33,6 +33,7 @@ from facsim.metrics.multivariate import MULTIVARIATE, MultivariateDistance
 from facsim.metrics.needed import Needed, events_needed
 from facsim.metrics.permutation import Null, TestResult, distance_tests, null_distribution, permutation_test
 from facsim.metrics.power import PowerCurve, power_curve, power_curves
+from facsim.metrics.prd import PRD, prd, worst_prd
 from facsim.metrics.precision_recall import PRDC, precision_recall
 from facsim.metrics.protocols import PROTOCOLS, Protocol, protocol_auc
 from facsim.metrics.quadratic import Estimate
@@ -61,6 +62,7 @@ __all__ = [
     "AUC",
     "DISTANCES",
     "MULTIVARIATE",
+    "PRD",
     "PRDC",
     "PROTOCOLS",
     "SBC",
@@ -143,6 +145,7 @@ __all__ = [
     "permutation_test",
     "power_curve",
     "power_curves",
+    "prd",
     "precision_recall",
     "protocol_auc",
     "random_slice_ks",
@@ -161,4 +164,5 @@ __all__ = [
     "weight_tails",
     "weighted_quantiles",
     "wilson",
+    "worst_prd",
 ]

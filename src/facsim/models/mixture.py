@@ -37,6 +37,8 @@ class MixtureConfig(ModelConfig):
     components: int = Field(24, ge=1)
     hidden: int = Field(128, ge=1)
     blocks: int = Field(3, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """In training; what it says of the model's uncertainty: `facsim.models.composite.thinned`."""
 
 
 @register("mixture")
@@ -73,7 +75,7 @@ class Mixture(Surrogate):
             )
             raise SchemaMismatch(msg)
         sizes = (config.components, config.hidden, config.blocks)
-        self.net = MixtureNet(self.transform.conditions.width, width, *sizes, flags=width)
+        self.net = MixtureNet(self.transform.conditions.width, width, *sizes, flags=width, dropout=config.dropout)
         self.net.scatter(APART)
 
     def make_transform(self, schema: Schema) -> Transform:

@@ -45,6 +45,8 @@ class MixtureNet(nn.Module):
         Of the mixture, and of the network (`NormedMLP`).
     flags : int, optional
         Columns of f.
+    dropout : float, optional
+        Of the network, in training.
 
     Examples
     --------
@@ -56,11 +58,20 @@ class MixtureNet(nn.Module):
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, context: int, width: int, components: int, hidden: int, blocks: int, flags: int = 0) -> None:
+    def __init__(
+        self,
+        context: int,
+        width: int,
+        components: int,
+        hidden: int,
+        blocks: int,
+        flags: int = 0,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.width, self.components = width, components
         self.sizes = (1, width, width, width * (width - 1) // 2, flags)
-        self.net = NormedMLP(context, components * sum(self.sizes), hidden, blocks)
+        self.net = NormedMLP(context, components * sum(self.sizes), hidden, blocks, dropout)
         # Means that follow the parameters must do so to a fraction of the narrowest width: their linear part is exact.
         self.linear = nn.Linear(context, width)
         self.register_buffer("centre", torch.zeros(width))

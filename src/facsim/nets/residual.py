@@ -84,6 +84,8 @@ class NormedMLP(nn.Module):
         Width of the residual stream.
     blocks : int, optional
         Number of residual blocks.
+    dropout : float, optional
+        Probability that what enters the last layer of a block, or of all, is dropped in training.
 
     Examples
     --------
@@ -92,14 +94,15 @@ class NormedMLP(nn.Module):
     0.0
     """
 
-    def __init__(self, inputs: int, outputs: int, hidden: int = 128, blocks: int = 2) -> None:
+    def __init__(self, inputs: int, outputs: int, hidden: int = 128, blocks: int = 2, dropout: float = 0.0) -> None:
         super().__init__()
+        drop = [nn.Dropout(dropout)] if dropout else []
         self.enter = nn.Linear(inputs, hidden)
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
+            nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.SiLU(), *drop, nn.Linear(hidden, hidden))
             for _ in range(blocks)
         )
-        self.leave = nn.Sequential(nn.LayerNorm(hidden), nn.SiLU(), nn.Linear(hidden, outputs))
+        self.leave = nn.Sequential(nn.LayerNorm(hidden), nn.SiLU(), *drop, nn.Linear(hidden, outputs))
         for block in (*self.blocks, self.leave):
             for tensor in block[-1].parameters():
                 nn.init.zeros_(tensor)

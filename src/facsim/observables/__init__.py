@@ -1,9 +1,9 @@
 """Physics quantities of events, computed the same way for truth and copy.
 
 `compute` chooses by schema (`kinds.kind_of`): showers where the layers have a geometry, jets of constituents, images
-(of jets, where the pixels have a place in eta and phi; of a time-projection chamber or a zero-degree calorimeter, where
-the schema names that detector), else the columns themselves. Profiles and correlations are of whole samples:
-`profiles`, `correlations`.
+(of jets, where the pixels have a place in eta and phi; of a time-projection chamber, a zero-degree calorimeter or one of
+30 x 30 cells, where the schema names that detector), else the columns themselves. Profiles and correlations are of
+whole samples: `profiles`, `correlations`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facsim.events import Events
-from facsim.observables import correlations, efp, images, jets, profiles, showers, tables, tpc, zdc
+from facsim.observables import correlations, efp, images, jets, lhcb, profiles, showers, tables, tpc, zdc
 from facsim.observables.info import ObservableInfo, describe
 from facsim.observables.kinds import constituents, image_block, kind_of, pixel_centres
 
@@ -25,6 +25,7 @@ __all__ = [
     "images",
     "jets",
     "kind_of",
+    "lhcb",
     "profiles",
     "showers",
     "tables",
@@ -46,7 +47,7 @@ def compute(events: Events, extended: bool = False) -> dict[str, NDArray[np.floa
     events : Events
     extended : bool, optional
         Also the long list: `showers.extended_observables`, the energy-flow polynomials of jets, the power spectrum of
-        images. No meaning for tables.
+        images, `lhcb.quantities`. No meaning for tables.
 
     Returns
     -------
@@ -67,11 +68,14 @@ def compute(events: Events, extended: bool = False) -> dict[str, NDArray[np.floa
     name = image_block(events.schema)
     if name is None:
         return tables.observables(events)
-    block = events.schema.block(name)
+    block, given = events.schema.block(name), {b.name for b in events.schema.conditions}
     out = images.observables(events[name], threshold=block.threshold, extended=extended)
     if events.schema.detector in OWN:
         own = OWN[events.schema.detector](np.where(events[name] < block.threshold, 0.0, events[name]))
         return own | {key: values for key, values in out.items() if not key.startswith(SAME[events.schema.detector])}
+    if events.schema.detector == "lhcb-calorimeter" and {"ParticleMomentum", "ParticlePoint"} <= given:
+        own = lhcb.quantities if extended else lhcb.track_quantities
+        return own(events[name], events["ParticleMomentum"], events["ParticlePoint"]) | out
     if block.grid is None or "eta" not in block.grid.axes:
         return out
     return images.jet_quantities(events[name], *pixel_centres(block.grid)) | out

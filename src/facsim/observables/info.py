@@ -89,6 +89,9 @@ IMAGES: tuple[tuple[str, str, str, ObservableKind, bool, bool], ...] = (
     (r"cov01", r"$\\mathrm{cov}_{01}$", "pixels$^2$", "power", False, False),
     (r"sum", r"sum of pixels", "", "energy", False, False),
     (r"channel_(\d)", r"channel \1", "", "energy", False, False),
+    (r"asymmetry_(along|across)", r"asymmetry \1 the track", "", "ratio", False, False),
+    (r"width_(along|across)", r"width \1 the track", "cells", "length", False, False),
+    (r"cells_above_(\d+)", r"cells above the share \1 of 20", "", "fraction", False, False),
 )
 
 

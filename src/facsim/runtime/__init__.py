@@ -2,7 +2,18 @@
 
 from facsim.runtime.members import Member
 from facsim.runtime.model import FORMAT, RuntimeModel, load
-from facsim.runtime.spread import Spread, held_out, spread
+from facsim.runtime.spread import Spread, held_out, held_out_all, joined, spread
 from facsim.runtime.variations import variation_weights
 
-__all__ = ["FORMAT", "Member", "RuntimeModel", "Spread", "held_out", "load", "spread", "variation_weights"]
+__all__ = [
+    "FORMAT",
+    "Member",
+    "RuntimeModel",
+    "Spread",
+    "held_out",
+    "held_out_all",
+    "joined",
+    "load",
+    "spread",
+    "variation_weights",
+]

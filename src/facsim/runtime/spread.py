@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from facsim.events import Events
 from facsim.runtime.members import Member, members
 from facsim.sampler import as_conditions
 
-__all__ = ["Spread", "held_out", "spread"]
+__all__ = ["Spread", "held_out", "held_out_all", "joined", "spread"]
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,14 @@ class Spread:
     def scaled(self, factor: float) -> Spread:
         """The same with another factor, such as that found on other events."""
         return replace(self, factor=factor)
+
+    def of_bins(self, bins: ArrayLike) -> Spread:
+        """The same for some of the bins: their numbers, or a mask."""
+        one = np.asarray(bins)
+        truth = None if self.truth is None else self.truth[one]
+        return replace(
+            self, values=self.values[:, one], spread=self.spread[one], statistical=self.statistical[one], truth=truth
+        )
 
     def calibrated(self) -> Spread:
         r"""The same with the factor s that gives the pulls unit width.
@@ -165,7 +173,7 @@ def spread(
     """
     if weights is None and isinstance(conditions, Events):
         weights = conditions.weights
-    drawn = _drawn(ensemble, as_conditions(conditions, ensemble.schema), quantity, seed)
+    drawn = _drawn(ensemble, as_conditions(conditions, ensemble.schema), {"": quantity}, seed)[""]
     n = drawn.shape[1]
     return _spread(drawn, np.ones(n) if weights is None else np.asarray(weights, np.float64), _binned(bins, n))
 
@@ -178,20 +186,68 @@ def held_out(
     The ensemble draws under the conditions of the events, so the statistical error is that of the differences event by
     event. `Spread.calibrated`, `Spread.coverage` and `Spread.pulls` judge the result.
     """
-    drawn = _drawn(ensemble, as_conditions(events, ensemble.schema), quantity, seed)
-    number, truth = _binned(bins, len(events)), _quantity(events, quantity)
+    return held_out_all(ensemble, events, {"": quantity}, bins, seed=seed)[""]
+
+
+def held_out_all(
+    ensemble: Any,
+    events: Events,
+    quantities: Mapping[str, Quantity],
+    bins: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+) -> dict[str, Spread]:
+    """`held_out` for several quantities by name, of events that are drawn once.
+
+    Examples
+    --------
+    >>> found = held_out_all(model, tracks, {"k": lambda e: e["DLLk"] > 0, "p": "DLLp"}, bins)  # doctest: +SKIP
+    >>> joined([found["k"], found["p"]]).calibrated().coverage()  # doctest: +SKIP
+    """
+    conditions, number = as_conditions(events, ensemble.schema), _binned(bins, len(events))
     w = np.ones(len(events)) if events.weights is None else events.weights
-    found = _spread(drawn, w, number)
-    return replace(found, truth=_mean(truth, w, number)[0], statistical=_mean(truth - drawn.mean(0), w, number)[1])
+    out = {}
+    for name, drawn in _drawn(ensemble, conditions, quantities, seed).items():
+        truth, found = _quantity(events, quantities[name]), _spread(drawn, w, number)
+        error = _mean(truth - drawn.mean(0), w, number)[1]
+        out[name] = replace(found, truth=_mean(truth, w, number)[0], statistical=error)
+    return out
 
 
-def _drawn(ensemble: Any, conditions: NDArray[np.float32], quantity: Quantity, seed: int) -> Array:
-    """The quantity by every member (members, n)."""
+def joined(found: Sequence[Spread]) -> Spread:
+    """One spread with the bins of several, of the same ensemble: for one factor, and one coverage, of many quantities.
+
+    Raises
+    ------
+    DataError
+        If some have truth and others do not, or their factors differ.
+    """
+    truths = [s.truth for s in found if s.truth is not None]
+    if len(truths) not in {0, len(found)} or len({s.factor for s in found}) != 1:
+        msg = "spreads to join need one factor, and truth in all or in none"
+        raise DataError(msg)
+    return Spread(
+        np.concatenate([s.values for s in found], axis=1),
+        np.concatenate([s.spread for s in found]),
+        np.concatenate([s.statistical for s in found]),
+        np.concatenate(truths) if truths else None,
+        found[0].factor,
+    )
+
+
+def _drawn(
+    ensemble: Any, conditions: NDArray[np.float32], quantities: Mapping[str, Quantity], seed: int
+) -> dict[str, Array]:
+    """Every quantity by every member (members, n)."""
     count = max(members(ensemble), 1)  # of no ensemble the first member says so
+    out: dict[str, list[Array]] = {name: [] for name in quantities}
     with warnings.catch_warnings():  # beyond the training range is where a spread is asked for
         warnings.simplefilter("ignore", RangeWarning)
-        samples = (Member(ensemble, k).sample(conditions, seed=seed) for k in range(count))
-        return np.stack([_quantity(sample, quantity) for sample in samples])
+        for k in range(count):
+            sample = Member(ensemble, k).sample(conditions, seed=seed)
+            for name, quantity in quantities.items():
+                out[name].append(_quantity(sample, quantity))
+    return {name: np.stack(values) for name, values in out.items()}
 
 
 def _spread(drawn: Array, weights: Array, number: NDArray[np.int64]) -> Spread:

@@ -109,9 +109,9 @@ LHCB = 0x1BCB  # keeps these draws apart from others of the same seed
 class LHCbCalorimeter(Geant4Sampler):
     r"""Images of 30 x 30 cells, given momentum, point and particle (a `facsim.Sampler`), by Geant4.
 
-    66 times 2 mm of lead and 4 mm of polystyrene, the sampling of LHCb's calorimeter, without fibres and the walls
-    of modules; what the polystyrene gets is summed over the depth in cells of 20 mm x 20 mm. Names and shapes of the blocks
-    are those of the MLHEP school's files (`facsim.io` reads them), so that simulation and files fit one model:
+    66 times 2 mm of lead and 4 mm of polystyrene, the sampling of LHCb's calorimeter, without fibres and the walls of
+    modules; what the polystyrene gets is summed over the depth in cells of 20 mm x 20 mm. Names and shapes of the
+    blocks are those of the MLHEP school's files (`facsim.io` reads them), so that simulation and files fit one model:
     ``EnergyDeposit`` (30, 30) in MeV, rows along y and columns along x; ``ParticleMomentum`` (px, py, pz), GeV;
     ``ParticlePoint`` (x, y, 0), cells, where the track crosses a plane 19 cells in front of the face; ``ParticlePDG``,
     ``e-`` or ``gamma``. Which energies, points and angles are drawn, and the units, are choices of this project (the

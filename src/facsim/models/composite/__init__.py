@@ -3,6 +3,7 @@
 from facsim.models.composite.adversarial import AdversarialEnsemble, AdversarialEnsembleConfig
 from facsim.models.composite.base import Composite, PartConfig
 from facsim.models.composite.chain import Chain, ChainConfig, StageConfig
+from facsim.models.composite.dropout import thinned
 from facsim.models.composite.ensemble import Ensemble, EnsembleConfig
 from facsim.models.composite.mixture import Mixture
 from facsim.models.composite.when import When
@@ -21,4 +22,5 @@ __all__ = [
     "StageConfig",
     "When",
     "in_order",
+    "thinned",
 ]

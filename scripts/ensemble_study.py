@@ -1,0 +1,175 @@
+"""How far the spread of an ensemble can be trusted: plain, bootstrap, adversarial, and MC dropout, on simulated kaons.
+
+    python scripts/ensemble_study.py [plain bootstrap dropout adversarial] [--train 50000 --held 300000 --members 5]
+
+Members learn from tracks of detector ``rich`` without a corner of high momentum and pseudorapidity. Held-out tracks say
+how wrong the mean of all members is in bins of both, for efficiencies of five cuts. Of the bins inside, the squares of
+one colour of a chessboard give the factor on the spread, those of the other colour are judged with it, and the other
+way round. Then sigma in the corner against sigma inside. One row per contestant goes to
+``FOLDER/ensemble_study.jsonl``.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import facsim
+from facsim.errors import DataError
+from facsim.events import Events
+from facsim.models.composite import thinned
+from facsim.runtime import Spread, held_out_all, joined
+from facsim.simulators.cherenkov import Rich
+
+CORNER = {"P": 40.0, "ETA": 4.0}
+"""Tracks above both are not learnt from: a tenth of all."""
+CUTS = {"RichDLLk": 0.0, "RichDLLp": 0.0, "RichDLLmu": -5.0, "RichDLLe": -5.0, "RichDLLbt": 0.0}
+BINS = 6  # along each axis
+FLOW = {
+    "model.components": 12,
+    "model.hidden": 64,
+    "model.blocks": 2,
+    "training.batch": 512,
+    "training.validate_every": 1000,
+}
+GAN = {
+    "model.generator": {"kind": "residual", "noise": 16, "hidden": 64, "blocks": 2},
+    "model.critic": {"kind": "mlp", "hidden": 96, "layers": 3},
+    "training.batch": 256,
+    "training.validate_every": 1000,
+}
+
+
+def passed(name: str, cut: float) -> Any:
+    """Whether events pass a cut."""
+    return lambda events: events[name] > cut
+
+
+QUANTITIES = {f"{name} > {cut:g}": passed(name, cut) for name, cut in CUTS.items()}
+
+
+def in_corner(events: Events) -> NDArray[np.bool_]:
+    return np.all([events[name] > edge for name, edge in CORNER.items()], axis=0)
+
+
+def binned(events: Events) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number of the bin of every event, equally filled along either axis, and the colour of every bin: 0, 1, 2 corner.
+
+    The corner is cut into four bins, behind those inside.
+    """
+    corner = in_corner(events)
+    inside, number = events[~corner], np.empty(len(events), np.int64)
+    for part, count, first in ((~corner, BINS, 0), (corner, 2, BINS * BINS)):
+        sides = []
+        for name in CORNER:
+            edges = np.quantile((inside if first == 0 else events[corner])[name], np.linspace(0, 1, count + 1)[1:-1])
+            sides.append(np.digitize(events[name][part], edges))
+        number[part] = first + count * sides[0] + sides[1]
+    i, j = np.divmod(np.arange(BINS * BINS), BINS)
+    colour = np.concatenate([(i + j) % 2, np.full(4, 2)])
+    few = np.bincount(number, minlength=len(colour)) < 1000
+    colour[few] = -1
+    return number, colour
+
+
+def fitted(name: str, events: Events, run: Path, options: argparse.Namespace) -> tuple[Any, float]:
+    """The ensemble, and the CPU seconds that it took."""
+    flow = FLOW | {"training.steps": options.steps}
+    members = {"members": options.members, "of": "pid-flow"}
+    began = time.process_time()
+    match name:
+        case "plain" | "bootstrap":
+            model = facsim.fit(
+                events, "ensemble", output=run, overrides=flow | members | {"bootstrap": name == "bootstrap"}
+            )
+        case "dropout":
+            single = facsim.fit(events, "pid-flow", output=run, overrides=flow | {"model.dropout": options.dropout})
+            model = thinned(single, 2 * options.members, seed=1)
+        case "adversarial":
+            beyond = {"P": (CORNER["P"], 200.0), "ETA": (CORNER["ETA"], 5.5)}
+            settings = GAN | {"training.steps": options.gan_steps, "model.members": options.members}
+            model = facsim.fit(
+                events, "adversarial-ensemble", output=run,
+                overrides=settings | {"model.outside": beyond, "model.alpha": options.alpha},
+            )  # fmt: skip
+    return model, time.process_time() - began
+
+
+def judged(found: dict[str, Spread], colour: NDArray[np.int64]) -> dict[str, Any]:
+    """Coverage inside with the factor of the other colour, and sigma in the corner over sigma inside."""
+    pulls, factors = [], []
+    whole = np.tile(colour, len(found))
+    both = joined(list(found.values()))
+    for own, other in ((0, 1), (1, 0)):
+        factors.append(both.of_bins(whole == other).calibrated().factor)
+        pulls.append(both.of_bins(whole == own).scaled(factors[-1]).pulls)
+    pull = np.abs(np.concatenate(pulls))
+    raw = np.abs(both.of_bins(whole <= 1).of_bins(whole[whole <= 1] >= 0).pulls)
+    corner = both.of_bins(whole == 2).scaled(float(np.mean(factors)))
+    sigma = {
+        name: [
+            float(np.sqrt(np.mean(s.spread[chosen] ** 2))) for chosen in ((colour == 0) | (colour == 1), colour == 2)
+        ]
+        for name, s in found.items()
+    }
+    return {
+        "bins": len(pull),
+        "coverage": round(float((pull <= 1).mean()), 3),
+        "coverage_error": round(float(np.sqrt(0.683 * 0.317 / len(pull))), 3),
+        "uncalibrated": round(float((raw <= 1).mean()), 3),
+        "factors": [round(f, 2) for f in factors],
+        "sigma_inside": {name: round(s[0] * float(np.mean(factors)), 4) for name, s in sigma.items()},
+        "rise": {name: round(s[1] / s[0], 2) for name, s in sigma.items()},
+        "rise_of_all": round(float(np.sqrt(np.mean([(s[1] / s[0]) ** 2 for s in sigma.values()]))), 2),
+        "error_inside": round(_off(both, (whole == 0) | (whole == 1)), 4),
+        "error_corner": round(_off(both, whole == 2), 4),
+        "statistical": round(float(np.median(both.statistical[(whole == 0) | (whole == 1)])), 4),
+        "corner_coverage": round(corner.coverage()[0], 2),
+    }
+
+
+def _off(found: Spread, chosen: NDArray[np.bool_]) -> float:
+    """Root mean square of what is wrong, without the statistical error."""
+    part = found.of_bins(chosen)
+    assert part.truth is not None
+    square = np.mean((part.truth - part.mean) ** 2 - part.statistical**2)
+    return float(np.sqrt(max(square, 0.0)))
+
+
+def main() -> None:
+    """Every contestant in turn."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("contestants", nargs="*", default=["plain", "bootstrap", "dropout", "adversarial"])
+    parser.add_argument("--train", type=int, default=50_000)
+    parser.add_argument("--held", type=int, default=300_000)
+    parser.add_argument("--members", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=3000, help="of a mixture")
+    parser.add_argument("--gan-steps", type=int, default=4000)
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--alpha", type=float, default=0.25)
+    parser.add_argument("-o", "--output", type=Path, default=Path("ensemble_study"))
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    tracks, held = Rich("K").sample(options.train, seed=1), Rich("K").sample(options.held, seed=2)
+    learnt = tracks[~in_corner(tracks)]
+    bins, colour = binned(held)
+    for name in options.contestants:
+        run = options.output / f"{name}_{time.strftime('%Y%m%d-%H%M%S')}"
+        model, cpu = fitted(name, learnt, run, options)
+        model.save(run / "whole.safetensors")
+        try:
+            row = judged(held_out_all(model, held, QUANTITIES, bins, seed=3), colour)
+        except DataError as error:
+            row = {"failed": str(error)}
+        row = {"contestant": name, "cpu_s": round(cpu), "members": model.members, "settings": vars(options)} | row
+        print(json.dumps(row, default=str), flush=True)
+        with (options.output / "ensemble_study.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main()
