@@ -107,7 +107,7 @@ def prd(
     for run in range(runs):
         found = MiniBatchKMeans(clusters, n_init=3, random_state=seed + run).fit_predict(both)
         parts = found[: len(truth)], found[len(truth) :]
-        p, q = (np.bincount(f, s.weights, clusters) for f, s in zip(parts, (truth, copies), strict=True))
+        p, q = (np.bincount(f, s.weights, clusters).astype(float) for f, s in zip(parts, (truth, copies), strict=True))
         curves.append(_curve(p, q))
     areas = np.array([np.trapezoid(precision, recall) for recall, precision in curves])
     recall, precision = np.mean(curves, axis=0)

@@ -1,8 +1,8 @@
 """Physics quantities of events, computed the same way for truth and copy.
 
 `compute` chooses by schema (`kinds.kind_of`): showers where the layers have a geometry, jets of constituents, images
-(of jets, where the pixels have a place in eta and phi; of a time-projection chamber, a zero-degree calorimeter or one of
-30 x 30 cells, where the schema names that detector), else the columns themselves. Profiles and correlations are of
+(of jets, where the pixels have a place in eta and phi; of a time-projection chamber, a zero-degree calorimeter or one
+of 30 x 30 cells, where the schema names that detector), else the columns themselves. Profiles and correlations are of
 whole samples: `profiles`, `correlations`.
 """
 
@@ -74,8 +74,8 @@ def compute(events: Events, extended: bool = False) -> dict[str, NDArray[np.floa
         own = OWN[events.schema.detector](np.where(events[name] < block.threshold, 0.0, events[name]))
         return own | {key: values for key, values in out.items() if not key.startswith(SAME[events.schema.detector])}
     if events.schema.detector == "lhcb-calorimeter" and {"ParticleMomentum", "ParticlePoint"} <= given:
-        own = lhcb.quantities if extended else lhcb.track_quantities
-        return own(events[name], events["ParticleMomentum"], events["ParticlePoint"]) | out
+        along = lhcb.quantities if extended else lhcb.track_quantities
+        return along(events[name], events["ParticleMomentum"], events["ParticlePoint"]) | out
     if block.grid is None or "eta" not in block.grid.axes:
         return out
     return images.jet_quantities(events[name], *pixel_centres(block.grid)) | out

@@ -82,7 +82,8 @@ def track_quantities(
         row = int((~(p[:, 2] > 0)).argmax())
         msg = f"momentum of event {row} is {p[row]}: along z it must be positive for a track to meet the cells"
         raise DataError(msg)
-    parts = [_about(*(a[k : k + ROWS] for a in (x, p, start)), depth) for k in range(0, max(len(x), 1), ROWS)]
+    chunks = [slice(k, k + ROWS) for k in range(0, max(len(x), 1), ROWS)]
+    parts = [_about(x[rows], p[rows], start[rows], depth) for rows in chunks]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
