@@ -12,10 +12,13 @@ import numpy as np
 
 from facsim.files import atomic
 from facsim.observables.tpc import moments, variables
+from facsim.simulators import LHCbCalorimeter
 from facsim.simulators.images import Tpc, Zdc
+from facsim.simulators.rate import rate_of
 
 DOCS = Path(__file__).parents[1] / "docs"
 N = 4096
+ENERGY = "log:1:100"
 TRACKS = [[0, 0, 40, 20.5], [0, 0, 280, 20.5], [20, 55, 100, 20.5], [-20, 55, 100, 20.5]]
 PARTICLES = {
     "photon, 1 TeV": (1000.0, 0.0),
@@ -61,6 +64,7 @@ def rate(kind: type[Tpc] | type[Zdc]) -> float:
 def table() -> None:
     """Write the rates."""
     rows = [f"| `{kind.name}` | {rate(kind):,.0f} |" for kind in (Tpc, Zdc)]
+    rows.append(f"| `lhcb-calorimeter` (1 to 100 GeV, log-flat) | {rate_of(LHCbCalorimeter().setup, ENERGY, 64):.1f} |")
     with atomic(DOCS / "generated" / "images-detectors.md") as path:
         path.write_text(
             "\n".join(["| simulator | images per second and core |", "|---|---|", *rows, ""]), encoding="utf-8"

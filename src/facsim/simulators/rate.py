@@ -9,8 +9,9 @@ from facsim.sampler import flat
 from facsim.simulators.calorimeter import SamplingCalorimeter
 from facsim.simulators.geant4 import Geant4Sampler, geant4
 from facsim.simulators.pool import Job, Pool
+from facsim.simulators.setup import Setup
 
-__all__ = ["measure_rate"]
+__all__ = ["measure_rate", "rate_of"]
 
 
 def measure_rate(
@@ -25,7 +26,11 @@ def measure_rate(
     n : int
         Showers to simulate; the relative error is about the spread of the time per shower over sqrt(n).
     """
-    setup = Geant4Sampler(calorimeter, particle).setup
+    return rate_of(Geant4Sampler(calorimeter, particle).setup, energy, n, seed)
+
+
+def rate_of(setup: Setup, energy: str | float, n: int, seed: int = 0) -> float:
+    """`measure_rate` of any set-up, such as ``LHCbCalorimeter().setup``."""
     conditions = setup.draw(flat(energy, n, seed), seed)
     with (
         tempfile.TemporaryDirectory(prefix="facsim-rate-") as folder,
