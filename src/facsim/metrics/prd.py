@@ -71,7 +71,7 @@ def prd(
     -------
     PRD
         The area is 1 for equal shares in all clusters and 0 for disjoint samples. Two samples of one truth fall short
-        of 1 by about :math:`\sqrt{2 k (1/n + 1/m) / \pi}` for k equal clusters: quote truth against truth beside it.
+        of 1 by about :math:`k (1/n + 1/m) / 2` for k equal clusters: half the variance of the ratio of shares.
 
     Raises
     ------
