@@ -1,12 +1,13 @@
 """How far the spread of an ensemble can be trusted: plain, bootstrap, adversarial, and MC dropout, on simulated kaons.
 
     python scripts/ensemble_study.py [plain bootstrap dropout adversarial] [--train 50000 --held 300000 --members 5]
+    python scripts/ensemble_study.py plain=FOLDER/plain_DATE/whole.safetensors
 
 Members learn from tracks of detector ``rich`` without a corner of high momentum and pseudorapidity. Held-out tracks say
 how wrong the mean of all members is in bins of both, for efficiencies of five cuts. Of the bins inside, the squares of
 one colour of a chessboard give the factor on the spread, those of the other colour are judged with it, and the other
 way round. Then sigma in the corner against sigma inside. One row per contestant goes to
-``FOLDER/ensemble_study.jsonl``.
+``FOLDER/ensemble_study.jsonl``. NAME=FILE judges an ensemble that is there.
 """
 
 import argparse
@@ -27,7 +28,8 @@ from facsim.simulators.cherenkov import Rich
 
 CORNER = {"P": 40.0, "ETA": 4.0}
 """Tracks above both are not learnt from: a tenth of all."""
-CUTS = {"RichDLLk": 0.0, "RichDLLp": 0.0, "RichDLLmu": -5.0, "RichDLLe": -5.0, "RichDLLbt": 0.0}
+CUTS = {"RichDLLk": 2.0, "RichDLLp": -5.0, "RichDLLmu": -0.5, "RichDLLe": -1.0, "RichDLLbt": -10.0}
+"""Inside and in the corner between a fifth and nine tenths of the kaons pass."""
 BINS = 6  # along each axis
 FLOW = {
     "model.components": 12,
@@ -81,6 +83,9 @@ def fitted(name: str, events: Events, run: Path, options: argparse.Namespace) ->
     flow = FLOW | {"training.steps": options.steps}
     members = {"members": options.members, "of": "pid-flow"}
     began = time.process_time()
+    name, _, file = name.partition("=")
+    if file:
+        return facsim.load(file), 0.0
     match name:
         case "plain" | "bootstrap":
             model = facsim.fit(
@@ -158,9 +163,10 @@ def main() -> None:
     learnt = tracks[~in_corner(tracks)]
     bins, colour = binned(held)
     for name in options.contestants:
-        run = options.output / f"{name}_{time.strftime('%Y%m%d-%H%M%S')}"
+        run = options.output / f"{name.partition('=')[0]}_{time.strftime('%Y%m%d-%H%M%S')}"
         model, cpu = fitted(name, learnt, run, options)
-        model.save(run / "whole.safetensors")
+        if cpu:
+            model.save(run / "whole.safetensors")
         try:
             row = judged(held_out_all(model, held, QUANTITIES, bins, seed=3), colour)
         except DataError as error:
