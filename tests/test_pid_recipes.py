@@ -104,6 +104,31 @@ def test_the_kink():
     assert (kink(torch.linspace(-1, 1, 2001)).diff() >= 0).all()
 
 
+def test_atoms_as_points():
+    """Whatever comes near the point is the atom, and numbers are drawn where only an interval is known."""
+    events = Rich("K").sample(500, seed=1)
+    drawn = {}
+    for atoms in ("spread", "points"):
+        model = built("rich-cramer+", events.schema, **{"model.atoms": atoms})
+        model.prepare(events)
+        batch = batch_of(model, events)
+        drawn[atoms] = model._game(batch, 0, Draw(1, 0)).real
+        assert torch.equal(model.transform.decode(drawn[atoms], batch.conditions), batch_features(model, batch))
+    atom = batch.code.low == -torch.inf
+    assert 0.1 < atom[:, 3:].float().mean() < 0.6
+    assert torch.equal(drawn["points"][~atom], drawn["spread"][~atom])
+    for column in (3, 4):
+        points, spread = (drawn[k][atom[:, column], column] for k in ("points", "spread"))
+        assert len(points.unique()) == 1
+        assert points[0] < batch.code.high[atom[:, column], column].min() - 0.1
+        assert len(spread.unique()) == len(spread)
+
+
+def batch_features(model, batch):
+    """What the interval's upper ends decode to: atoms at their edge are atoms."""
+    return model.transform.decode(batch.code.high, batch.conditions)
+
+
 # Referee, differences, diversity, reader ------------------------------------------------------------------------------
 
 

@@ -120,6 +120,25 @@ def test_quantiles_make_conditions_normal():
     assert np.isfinite(context(torch.tensor([[1e9, -5.0, 0.0]])).numpy()).all()
 
 
+def test_ramps_say_which_steps_are_passed():
+    rng = np.random.default_rng(2)
+    schema = Schema((Block("x"),), (Block("P"), Block("q", (), "category", names="ab"), Block("ETA")))
+    given = np.column_stack([rng.exponential(size=5000), rng.integers(0, 2, 5000), rng.normal(size=5000)])
+    given = given.astype(np.float32)
+    plain, ramps = (ConditionContext(schema, scales=scales) for scales in ("quantiles", "ramps"))
+    for context in (plain, ramps):
+        context.fit(given)
+    score, found = (context(torch.from_numpy(given)) for context in (plain, ramps))
+    assert found.shape == (5000, 2 * 33 + 2) == (5000, ramps.width)
+    assert ramps.categories == ((33, 35),)
+    assert torch.equal(found[:, [0, 33, 34, 35]], score)
+    steps = found[:, 1:33]
+    assert ((steps >= 0) & (steps <= 1)).all()
+    torch.testing.assert_close(-3.2 + 0.2 * steps.sum(1), score[:, 0])
+    # one after the other: a step is begun only after those before it are passed
+    assert ((steps[:, :-1] == 1) | (steps[:, 1:] == 0)).float().mean() > 0.999  # 2 of 4 float steps in a ramp round
+
+
 def test_scales_by_name_and_fractions():
     schema = Schema((Block("x"),), tuple(Block(n) for n in ("angle", "drift", "pad", "free")))
     scales = {

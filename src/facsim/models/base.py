@@ -48,8 +48,8 @@ class ModelConfig(BaseModel):
     ``log`` and ``log10`` the unit of the features, by default 1."""
     energy_unit: float | None = None
     """Constant by which ``scale`` divides energies among the conditions; by default the largest."""
-    conditions: Literal["standard", "quantiles"] | dict[str, ConditionScale] = "standard"
-    """How the networks see conditions: ``standard``, ``quantiles``, or a scale by name; see
+    conditions: Literal["standard", "quantiles", "ramps"] | dict[str, ConditionScale] = "standard"
+    """How the networks see conditions: ``standard``, ``quantiles``, ``ramps``, or a scale by name; see
     `facsim.transforms.context.ConditionContext`."""
 
 

@@ -19,6 +19,7 @@ from facsim.schema import Schema
 __all__ = ["ConditionContext", "ConditionScale", "ConditionScales"]
 
 KNOTS, EDGE = 65, 3.2  # of the quantiles, evenly spaced in normal scores; at the edge comes the outermost event
+RAMPS = 32
 
 
 class ConditionScale(BaseModel):
@@ -32,7 +33,7 @@ class ConditionScale(BaseModel):
     """The fractional part: how far inside its cell of a pad plane or a clock a track is."""
 
 
-ConditionScales = Literal["standard", "quantiles"] | Mapping[str, ConditionScale]
+ConditionScales = Literal["standard", "quantiles", "ramps"] | Mapping[str, ConditionScale]
 
 
 class ConditionContext(nn.Module):
@@ -51,8 +52,10 @@ class ConditionContext(nn.Module):
         That constant; by default the largest energy.
     scales : str or mapping, optional
         ``standard``: centred and divided by the spread. ``quantiles``: through 65 quantiles of the training sample to a
-        normal law, so that a threshold in the midst of a spectrum with a long tail is no detail. Or by the names of
-        conditions a `ConditionScale`; those that are left out are centred and divided by their spread.
+        normal law, so that a threshold in the midst of a spectrum with a long tail is no detail. ``ramps``: these and 32 columns more
+        per condition, how much of each step between quantiles is passed, with which a network finds thresholds soon
+        (piecewise linear encoding, Gorishniy et al., arXiv:2203.05556). Or by the names of conditions a
+        `ConditionScale`; those that are left out are centred and divided by their spread.
 
     Attributes
     ----------
@@ -91,7 +94,8 @@ class ConditionContext(nn.Module):
         scales: ConditionScales = "standard",
     ) -> None:
         super().__init__()
-        self.linear, self.energy_unit, self.quantiles = linear, energy_unit, scales == "quantiles"
+        self.linear, self.energy_unit = linear, energy_unit
+        self.quantiles, self.ramps = scales in ("quantiles", "ramps"), RAMPS if scales == "ramps" else 0
         fixed = {} if isinstance(scales, str) else {k: ConditionScale.model_validate(v) for k, v in scales.items()}
         known = [b.name for b in schema.conditions]
         for name in fixed:
@@ -102,7 +106,7 @@ class ConditionContext(nn.Module):
         self.fixed = [fixed.get(b.name) for b in blocks]
         self.names = [len(b.names) if b.kind == "category" else 0 for b in blocks]
         beside = [int(s is not None and s.fraction == "beside") for s in self.fixed]
-        widths = [n or 1 + more for n, more in zip(self.names, beside, strict=True)]
+        widths = [n or 1 + self.ramps + more for n, more in zip(self.names, beside, strict=True)]
         self.width = max(sum(widths), 1)
         ends = np.cumsum(widths).tolist()
         self.categories = tuple((end - n, end) for end, n in zip(ends, self.names, strict=True) if n)
@@ -144,8 +148,12 @@ class ConditionContext(nn.Module):
         if not len(self.centre):
             return conditions.new_zeros(conditions.shape[0], 1)
         values = self._values(conditions)
-        scaled = self._scores(values) if self.quantiles else (values - self.centre) / self.spread
-        if not (self.categories or any(self.fixed)):
+        passed = self._passed(values) if self.quantiles else None
+        if passed is None:
+            scaled = (values - self.centre) / self.spread
+        else:
+            scaled = self.scores[0] + passed.sum(1) * (2 * EDGE / (KNOTS - 1))
+        if not (self.categories or self.ramps or any(self.fixed)):
             return scaled
         columns = []
         for i, (names, fixed) in enumerate(zip(self.names, self.fixed, strict=True)):
@@ -155,6 +163,8 @@ class ConditionContext(nn.Module):
                 columns.append((value.round() == which).to(scaled.dtype))
             elif fixed is None:
                 columns.append(scaled[:, i : i + 1])
+                if passed is not None and self.ramps:
+                    columns.append(passed[:, :, i].unflatten(1, (self.ramps, -1)).mean(2))
             else:
                 if fixed.fraction != "alone":
                     columns.append((value - fixed.centre) / fixed.scale)
@@ -162,8 +172,7 @@ class ConditionContext(nn.Module):
                     columns.append(value - value.floor())
         return torch.cat(columns, 1)
 
-    def _scores(self, values: Tensor) -> Tensor:
-        """Normal scores (n, k): the first, and every step times how much of it is passed."""
+    def _passed(self, values: Tensor) -> Tensor:
+        """How much of every step between quantiles is passed, (n, knots - 1, k); their sum is the normal score."""
         low, high = self.knots[:-1], self.knots[1:]
-        passed = ((values[:, None] - low) / (high - low).clamp(min=1e-30)).clamp(0, 1)  # (n, knots - 1, k)
-        return self.scores[0] + passed.sum(1) * (2 * EDGE / (KNOTS - 1))
+        return ((values[:, None] - low) / (high - low).clamp(min=1e-30)).clamp(0, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -57,6 +57,10 @@ class GANConfig(ModelConfig):
     """Show the critic centres, widths and brightest cells of every layer, too (`facsim.nets.CellMoments`)."""
     differences: tuple[tuple[str, str], ...] = ()
     """Show the critic differences of these pairs of blocks, too (`facsim.nets.Differences`)."""
+    atoms: Literal["spread", "points"] = "spread"
+    """How what recurs exactly (an empty cell, two equal columns) is shown: ``spread`` over its part of the latent
+    space, so that a critic sees no valley beside it; or as ``points`` in its middle, so that a generator that follows
+    distances has no edge to draw: whatever comes near is the atom."""
     objective: OBJECTIVES.field() = Field("wasserstein", validate_default=True)  # type: ignore[valid-type]
     """What both want; see `facsim.models.gan.objectives`."""
     penalties: tuple[PENALTIES.field(), ...] = Field(({"kind": "gradient"},), validate_default=True)  # type: ignore[valid-type]

@@ -25,7 +25,7 @@ from facsim.models.gan.layout import Layout
 from facsim.models.gan.unroll import unrolled
 from facsim.nets import CellMoments, Differences
 from facsim.schema import Schema
-from facsim.transforms import Transform, fill
+from facsim.transforms import Code, Transform, fill
 
 __all__ = ["GAN"]
 
@@ -247,7 +247,6 @@ class GAN(Surrogate):
         conditions, weights = batch.conditions[:rows], batch.weights[:rows]
         if self.config.critic.paired:
             require_pairs(conditions, self.config.critic.kind)
-        exact = self.transform.exact
         code = type(batch.code)(batch.code.low[:rows], batch.code.high[:rows])
         return Game(
             layout=self.layout,
@@ -261,8 +260,17 @@ class GAN(Surrogate):
             draw=draw,
             step=step,
             again=lambda: self._again(conditions, draw),
-            real=self.judged(code.high if exact else fill(code, draw.uniform(rows, self.transform.width)), conditions),
+            real=self.judged(self._drawn(code, draw), conditions),
         )
+
+    def _drawn(self, code: Code, draw: Draw) -> Tensor:
+        """Latent numbers of events; what is known as an interval only is drawn anew every time."""
+        if self.transform.exact:
+            return code.high
+        uniform = draw.uniform(*code.high.shape)
+        if self.config.atoms == "points":
+            uniform = torch.where(code.low == -torch.inf, 0.5, uniform)
+        return fill(code, uniform)
 
     def _critic_turns(self, game: Game) -> Iterator[Turn]:
         """One update with real and generated events, or one with each."""
