@@ -46,7 +46,7 @@ def data(options: argparse.Namespace, folder: Path) -> Any:
     weighted = file.with_suffix(".sweights.h5")
     if not weighted.is_file():
         print(facsim.splot(file, "mass", output=weighted))
-    return select(weighted, features=OUTPUT, conditions=TRACK, weights="sweight")
+    return select(weighted, features=OUTPUT, conditions=TRACK)  # their weights are marked as such
 
 
 def equal(events: Events) -> float:
