@@ -62,7 +62,10 @@ def auc(truth: Events, copy: Events) -> list[float]:
 
 def bench(recipe: str, source: Any, truth: tuple[Events, Events], options: argparse.Namespace) -> dict[str, Any]:
     """Train one recipe, and judge it."""
-    run = options.output / f"{recipe}_{options.detector}_{options.signal:g}_{time.strftime('%Y%m%d-%H%M%S')}"
+    run = (
+        options.output
+        / f"{recipe}_{options.detector}_{options.particle}_{options.signal:g}_{time.strftime('%Y%m%d-%H%M%S')}"
+    )
     changes = dict(change.split("=", 1) for change in options.set)
     first = facsim.fit(source, recipe, output=run / "first", overrides=changes | {"training.steps": "1"})
     began, limit = time.perf_counter(), 60 * options.minutes
@@ -83,7 +86,7 @@ def bench(recipe: str, source: Any, truth: tuple[Events, Events], options: argpa
     model = facsim.load(run / "whole")
     drawn, raw = model.sample(truth[0], seed=11), first.sample(truth[0], seed=11)
     return {
-        "recipe": recipe, "detector": options.detector, "events": options.events, "signal": options.signal,
+        "recipe": recipe, "detector": options.detector, "particle": options.particle, "events": options.events, "signal": options.signal,
         "seconds": round(took), "auc": auc(truth[0], drawn), "before": auc(truth[0], raw), "floor": auc(*truth),
         "equal": [round(equal(e), 4) for e in (truth[0], drawn)],
     }  # fmt: skip
