@@ -7,8 +7,9 @@
 
 With ``--signal`` there is background under the tracks, taken away by sWeights. For every recipe: AUC of boosted trees
 on all variables and conditions, of the untrained model and of the trained one at the truth's conditions, with the floor
-(truth against truth) and the share of tracks with equal features. A training that has not ended after ``--minutes``
-(60) is stopped, and the best model so far is asked. Rows are appended to ``FOLDER/pid_bench.jsonl``.
+(truth against truth); energy distance with its own; and the share of tracks with equal features. A training that has
+not ended after ``--minutes`` (60) is stopped, and the best model so far is asked. Rows are appended to
+``FOLDER/pid_bench.jsonl``.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import numpy as np
 import facsim
 from facsim.events import Events
 from facsim.io import select
-from facsim.metrics import high_level_auc
+from facsim.metrics import energy_distance, high_level_auc
 from facsim.models.base import MODEL_FILE
 from facsim.simulators import simulate
 from facsim.simulators.cherenkov import detector
@@ -60,6 +61,12 @@ def auc(truth: Events, copy: Events) -> list[float]:
     return [round(float(found.auc), 4), round(float(found.auc_error), 4)]
 
 
+def distance(truth: Events, copy: Events) -> list[float]:
+    """Energy distance of features and conditions, and its error."""
+    found = energy_distance(*(np.hstack([e.features, e.conditions]) for e in (truth, copy)))
+    return [float(f"{x:.2g}") for x in (found.value, found.error)]
+
+
 def bench(recipe: str, source: Any, truth: tuple[Events, Events], options: argparse.Namespace) -> dict[str, Any]:
     """Train one recipe, and judge it."""
     run = (
@@ -86,8 +93,10 @@ def bench(recipe: str, source: Any, truth: tuple[Events, Events], options: argpa
     model = facsim.load(run / "whole")
     drawn, raw = model.sample(truth[0], seed=11), first.sample(truth[0], seed=11)
     return {
-        "recipe": recipe, "detector": options.detector, "particle": options.particle, "events": options.events, "signal": options.signal,
+        "recipe": recipe, "detector": options.detector, "particle": options.particle,
+        "events": options.events, "signal": options.signal,
         "seconds": round(took), "auc": auc(truth[0], drawn), "before": auc(truth[0], raw), "floor": auc(*truth),
+        "distance": distance(truth[0], drawn), "distance floor": distance(*truth),
         "equal": [round(equal(e), 4) for e in (truth[0], drawn)],
     }  # fmt: skip
 
