@@ -86,6 +86,10 @@ def images(n, *shape, names=("momentum", "point"), unit="MeV", seed=0):
     return Events(pixels, rng.integers(1, 4, (n, len(names))) + 0.25, schema)
 
 
+def pads(n):
+    return images(n, 8, 16, names=("crossing_angle", "dip_angle", "drift_length", "pad_coordinate"))
+
+
 MADE_FOR = {
     "rich-cramer": tracks,
     "rich-cramer-10": tracks,
@@ -95,7 +99,9 @@ MADE_FOR = {
     "global-pid": identified,
     "global-pid-nm": identified,
     "dirc": lambda n: tracks(n, detector="dirc"),
-    "tpc": lambda n: images(n, 8, 16, names=("crossing_angle", "dip_angle", "drift_length", "pad_coordinate")),
+    "dirc+": lambda n: tracks(n, detector="dirc"),
+    "tpc": pads,
+    "tpc+": pads,
     "lhcb-calorimeter": lambda n: images(n, 30, 30),
     "zdc": lambda n: images(n, 44, 44),
     "lagan": lambda n: pictures(n, 25),
