@@ -90,6 +90,24 @@ def test_a_recipe_is_fitted_stage_by_stage_and_exported_as_one_file(recipe, tmp_
     np.testing.assert_allclose(exported.sample(held, seed=1).features, drawn.features, rtol=1e-3, atol=1e-3)
 
 
+def test_a_chain_that_fails_at_once_leaves_its_folder_free(recipe, tmp_path):
+    """With other data or settings the same command must go, and the user's own files stay."""
+    run = tmp_path / "run"
+    broken = {"stages.ismuon.training.rates": {"critik": 2.0}}
+    with pytest.raises(RecipeError, match="critik"):
+        facsim.fit(tracks(300, 0), recipe, output=run, overrides=broken)
+    assert not run.exists()
+    run.mkdir()
+    (run / "mine.txt").write_text("")
+    with pytest.raises(RecipeError, match="critik"):
+        facsim.fit(tracks(300, 0), recipe, output=run, overrides=broken)
+    assert [p.name for p in run.iterdir()] == ["mine.txt"]
+    with pytest.raises(RecipeError, match="critik"):  # a later stage: what is trained is kept, and can be resumed
+        facsim.fit(tracks(300, 0), recipe, output=run, overrides={"stages.muon.training.rates": {"critik": 2.0}})
+    assert (run / "run.json").is_file()
+    assert (run / "stages" / "ismuon" / "model.safetensors").is_file()
+
+
 def test_stages_learn_their_own_events_from_files_and_from_memory(tmp_path):
     events = tracks(200, 0)
     facsim.write(tmp_path / "pid.root", events)

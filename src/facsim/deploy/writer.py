@@ -22,6 +22,7 @@ from facsim.deploy.rewrite import plain_names, rewrite
 from facsim.errors import ExportError, nearest, require
 from facsim.files import atomic
 from facsim.runtime import FORMAT, RuntimeModel, load
+from facsim.runtime.members import mark, members
 from facsim.sampler import noise
 from facsim.schema import Schema
 
@@ -142,6 +143,8 @@ def export(
         "parameters": sum(p.numel() for p in generator.parameters()),
         "self_test": None,
     }
+    if count := members(surrogate):  # first number of the noise with which an event comes from member k
+        metadata["members"] = [mark(k, count) for k in range(count)]
     with atomic(path) as temporary:
         _save(model, metadata, temporary)
         if check:

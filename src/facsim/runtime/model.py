@@ -71,6 +71,11 @@ class RuntimeModel(ShardSampler):
         return dict(self.metadata["provenance"])
 
     @property
+    def members(self) -> int:
+        """How many models of an ensemble it holds; 0 if it is none. See `facsim.runtime.members.mark`."""
+        return len(self.metadata.get("members", ())) or int(self.provenance.get("members", 0))
+
+    @property
     def licence(self) -> str:
         """On what terms the file may be used."""
         return str(self.metadata["licence"])

@@ -15,7 +15,7 @@ from facsim.models import Surrogate, family
 from facsim.models.base import load
 from facsim.models.composite import Composite
 from facsim.report.run import RUN_FILE
-from facsim.training.claim import claim
+from facsim.training.claim import claimed
 from facsim.training.fit import data_record
 from facsim.training.settings import TrainingSettings
 from facsim.training.state import finished
@@ -95,20 +95,19 @@ def fit_parts(
         "data": {name: data_record(share(name=name)) for name in recipe.parts},
     }
     first = int(os.environ.get("RANK", "0")) == 0
-    if first:
-        claim(folder, record, resume=resume)
     fitted: dict[str, Surrogate] = {}
     done, total = 0, recipe.training.steps
-    for name, part in recipe.parts.items():
-        where = folder / cls.folder / name
-        log.info("fitting '%s', %d of %d", name, len(fitted) + 1, len(recipe.parts))
-        if finished(where):
-            fitted[name] = load(where)
-        else:
-            begun = (where / RUN_FILE).is_file()
-            fitted[name] = part.fit(share(name=name), where, resume=begun, progress=_after(done, total, progress))
-        done += part.training.steps
-    model = cls.compose(recipe.config, fitted, data)
+    with claimed(folder, record, resume=resume, first=first):
+        for name, part in recipe.parts.items():
+            where = folder / cls.folder / name
+            log.info("fitting '%s', %d of %d", name, len(fitted) + 1, len(recipe.parts))
+            if finished(where):
+                fitted[name] = load(where)
+            else:
+                begun = (where / RUN_FILE).is_file()
+                fitted[name] = part.fit(share(name=name), where, resume=begun, progress=_after(done, total, progress))
+            done += part.training.steps
+        model = cls.compose(recipe.config, fitted, data)
     model.provenance |= {key: record[key] for key in ("facsim_version", "recipe", "data")}
     if first:
         model.save(folder)

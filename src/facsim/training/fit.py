@@ -23,16 +23,14 @@ from facsim.errors import DataError, RangeWarning, SchemaMismatch
 from facsim.events import Events, concatenate
 from facsim.io.contents import listed
 from facsim.models import Batch, ModelConfig, Surrogate, family, load
-from facsim.models.base import MODEL_FILE
 from facsim.report.history import HISTORY_FILE, draw_history
-from facsim.report.run import RUN_FILE
 from facsim.report.runpage import watch as page
-from facsim.training.claim import claim
+from facsim.training.claim import claimed
 from facsim.training.data import TrainingData, encode, members, require_groups
 from facsim.training.history import History
 from facsim.training.loop import optimisers_of, train
 from facsim.training.phases import stages
-from facsim.training.processes import Processes, joined
+from facsim.training.processes import joined
 from facsim.training.samples import leave_samples
 from facsim.training.settings import TrainingSettings
 from facsim.training.state import STATE_FILE, TrainingState
@@ -101,7 +99,7 @@ def fit_model(
             "training": settings.model_dump(),
             "data": source.record,
         }
-        with _claimed(folder, record, processes, resume=resume):
+        with claimed(folder, record, resume=resume, first=processes.first):
             processes.wait()
             first = source.take(training[: settings.fit_events])
             images = _images(first, settings.mirror)
@@ -250,22 +248,6 @@ def _digest(events: Events) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(events.features).tobytes())
     digest.update(np.ascontiguousarray(events.conditions).tobytes())
     return digest.hexdigest()
-
-
-@contextmanager
-def _claimed(folder: Path, record: dict[str, Any], processes: Processes, *, resume: bool) -> Iterator[None]:
-    """Hold the folder for this run; one that fails before anything of it was kept gives the folder back."""
-    new = not folder.exists()
-    if processes.first:
-        claim(folder, record, resume=resume)
-    try:
-        yield
-    except Exception:
-        if processes.first and not any((folder / name).exists() for name in (STATE_FILE, MODEL_FILE)):
-            (folder / RUN_FILE).unlink(missing_ok=True)
-            if new and not any(folder.iterdir()):
-                folder.rmdir()
-        raise
 
 
 def _batch(model: Surrogate, events: Events, device: torch.device) -> Batch:

@@ -5,7 +5,7 @@ from facsim.models.composite.base import Composite, PartConfig
 from facsim.models.composite.chain import Chain, ChainConfig, StageConfig
 from facsim.models.composite.dropout import thinned
 from facsim.models.composite.ensemble import Ensemble, EnsembleConfig
-from facsim.models.composite.mixture import Mixture
+from facsim.models.composite.members import Members
 from facsim.models.composite.when import When
 from facsim.models.composite.wiring import in_order
 
@@ -17,7 +17,7 @@ __all__ = [
     "Composite",
     "Ensemble",
     "EnsembleConfig",
-    "Mixture",
+    "Members",
     "PartConfig",
     "StageConfig",
     "When",

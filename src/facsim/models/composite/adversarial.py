@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from facsim.errors import RecipeError, nearest
 from facsim.models.base import register
-from facsim.models.composite.mixture import Mixture, mixed
+from facsim.models.composite.members import Members, mixed
 from facsim.models.draw import Draw
 from facsim.models.gan import GAN, GANConfig
 from facsim.models.gan.game import Game
@@ -57,7 +57,7 @@ class AdversarialEnsembleConfig(GANConfig):
 
 
 @register("adversarial-ensemble")
-class AdversarialEnsemble(Mixture, GAN):
+class AdversarialEnsemble(Members, GAN):
     r"""K generators, one Cramér critic h, and a reward for every member's distance from the mixture of all.
 
     Member k lowers
@@ -130,7 +130,7 @@ class AdversarialEnsemble(Mixture, GAN):
 
     def generator(self) -> nn.Module:
         """The sampler without the critic."""
-        return _Members([self._net(k) for k in range(self.members)], self.transform)
+        return _Sampler([self._net(k) for k in range(self.members)], self.transform)
 
     def forward(self, conditions: Tensor, noise: Tensor) -> Tensor:
         """Features (n, d) of the mixture."""
@@ -252,7 +252,7 @@ def disagreement(seen: Tensor, widest: Tensor) -> tuple[Tensor, Tensor]:
     return (widest * torch.tanh(distance / widest)).sum(), mean.detach().sqrt().mean()
 
 
-class _Members(nn.Module):
+class _Sampler(nn.Module):
     def __init__(self, nets: list[nn.Module], transform: Transform) -> None:
         super().__init__()
         self.nets, self.transform = nn.ModuleList(nets), transform

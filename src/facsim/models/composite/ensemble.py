@@ -15,7 +15,7 @@ from facsim.errors import RecipeError
 from facsim.events import Events
 from facsim.models.base import Batch, ModelConfig, Surrogate, register
 from facsim.models.composite.base import Composite, Data, PartConfig
-from facsim.models.composite.mixture import Mixture
+from facsim.models.composite.members import Members
 from facsim.schema import Schema
 
 __all__ = ["Ensemble", "EnsembleConfig"]
@@ -32,7 +32,7 @@ class EnsembleConfig(ModelConfig):
 
 
 @register("ensemble")
-class Ensemble(Mixture, Composite):
+class Ensemble(Members, Composite):
     """K surrogates that were fitted to the same events with other seeds (a deep ensemble, arXiv:1612.01474).
 
     Sampling draws every event from one of them; ``sample(..., member=k)`` draws all from one, with the same noise. How

@@ -16,10 +16,10 @@ from facsim.events import Events
 from facsim.models.base import Surrogate
 from facsim.runtime.members import Member
 
-__all__ = ["Mixture", "mixed"]
+__all__ = ["Members", "mixed"]
 
 
-class Mixture(Surrogate):
+class Members(Surrogate):
     r"""A surrogate that draws every event from one of K members: the model with the averaged density.
 
     Member :math:`\lfloor K \Phi(z_0) \rfloor` makes the event, with :math:`z_0` the first column of noise; all members
