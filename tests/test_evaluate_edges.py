@@ -206,3 +206,21 @@ def test_the_page_claims_no_worth_that_is_not_resolved():
     assert report.metrics["worth"]["equivalent_events"]["mass"]["at_least"]
     assert "cannot be told from as many truth events" in report.html
     assert "times its training sample" not in report.html
+
+
+def test_what_the_truth_has_and_the_copy_lacks_is_left_out(tmp_path, caplog):
+    """A calibration file keeps the mass, which no model makes; other order or other blocks stay errors."""
+    rng = np.random.default_rng(0)
+    schema = Schema((Block("mass", unit="MeV"), Block("a"), Block("b")), (Block("P", unit="GeV"),))
+    truth = Events(rng.normal(size=(400, 3)), rng.uniform(3, 100, (400, 1)), schema)
+    copy = Events(rng.normal(size=(200, 2)), truth.conditions[:200], Schema(schema.features[1:], schema.conditions))
+    facsim.write(tmp_path / "truth.root", truth)
+    with caplog.at_level("INFO", "facsim"):
+        found = [facsim.evaluate(data, copy, low_level=False).metrics for data in (truth, tmp_path / "truth.root")]
+    assert set(found[0]["observables"]) == {"a", "b"}
+    assert found[0]["observables"] == found[1]["observables"]
+    assert "['mass'], which generated events lacks: left out" in caplog.text
+    with pytest.raises(SchemaMismatch, match="cannot compare the reference"):
+        facsim.evaluate(truth, copy.select(["b", "a"]), low_level=False)
+    with pytest.raises(SchemaMismatch, match="cannot compare the reference"):
+        facsim.evaluate(copy, truth, low_level=False)

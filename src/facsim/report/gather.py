@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facsim import io
 from facsim.errors import DataError, WeightError
 from facsim.events import Events
 from facsim.metrics import effective_size
@@ -18,6 +20,10 @@ from facsim.report.progress import silent
 from facsim.report.sample import MOST_EVENTS, Sample, collect, opened
 
 __all__ = ["Gathered", "gather"]
+
+logger = logging.getLogger(__name__)
+
+Data = str | os.PathLike[str] | Events
 
 FEWEST = 20
 MOST_TRAINING = 20_000
@@ -68,6 +74,7 @@ def gather(
     if training is not None:
         given["training"] = training
     names = {role: _name(source, role) for role, source in given.items()}
+    given = _of_the_copy(given, names)
     with ExitStack() as stack:
         sources = {role: stack.enter_context(opened(source)) for role, source in given.items()}
         for role in list(sources)[1:]:
@@ -101,6 +108,28 @@ def gather(
     _require_enough(out)
     first, copy, other = (out[role] for role in ("reference", "generated", "second_reference"))
     return Gathered(first, copy, other, second is None, available, names, out.get("training"))
+
+
+def _of_the_copy(given: dict[str, Data], names: dict[str, str]) -> dict[str, Data]:
+    """Leave out what the truth has and the copy lacks, such as the mass that sWeights come from, and say so."""
+    schemas = {}
+    for role, source in given.items():
+        with opened(source) as reader:
+            schemas[role] = reader.schema
+    wanted = [b.name for b in schemas["generated"].features]
+    out = dict(given)
+    for role, source in given.items():
+        known = [b.name for b in schemas[role].features]
+        extra = [name for name in known if name not in wanted]
+        if extra and wanted == [name for name in known if name in wanted]:
+            logger.info("%s has %s, which %s lacks: left out", names[role], extra, names["generated"])
+            out[role] = source.select(wanted) if isinstance(source, Events) else _only(source, wanted)
+    return out
+
+
+def _only(source: str | os.PathLike[str], features: list[str]) -> io.Selection:
+    chosen = source if isinstance(source, io.Selection) else io.Selection(source)
+    return replace(chosen, pick=replace(chosen.pick, features=features))
 
 
 def _parts(available: dict[str, int], rng: np.random.Generator) -> dict[str, NDArray[np.intp]]:

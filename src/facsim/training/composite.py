@@ -85,6 +85,8 @@ def fit_parts(
     """
     cls = cast("type[Composite]", family(recipe.family))
     share = partial(cls.share, recipe.config, data, seed=recipe.training.seed)
+    if left := cls.unused(recipe.config, data):
+        log.info("no part makes %s: left out", left)
     plain = recipe.to_json()
     record: dict[str, Any] = {
         "facsim_version": facsim.__version__,

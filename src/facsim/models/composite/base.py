@@ -86,6 +86,11 @@ class Composite(Surrogate):
         """What part `name` is fitted to."""
 
     @classmethod
+    def unused(cls, config: Any, data: Data) -> list[str]:  # noqa: ARG003
+        """Features of the data that no part makes nor takes; by default there are none."""
+        return []
+
+    @classmethod
     @abstractmethod
     def compose(cls, config: Any, parts: Mapping[str, Surrogate], like: Data | None = None) -> Self:
         """The composed model of fitted parts, its blocks in the order of the data that they were fitted to."""

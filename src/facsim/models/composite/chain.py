@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,8 +19,6 @@ from facsim.models.composite.wiring import holds, in_order, part, regroup, requi
 from facsim.schema import Block, Schema
 
 __all__ = ["Chain", "ChainConfig", "StageConfig"]
-
-log = logging.getLogger(__name__)
 
 
 class StageConfig(PartConfig):
@@ -159,12 +156,14 @@ class Chain(Composite):
         for stage in in_order(config.stages):
             stage_schema(stage, schema)
         require_fill(config.stages, schema)
-        if name == config.stages[0].name:
-            used = {block for stage in config.stages for block in (*stage.features, *stage.needs)}
-            if left := [b.name for b in schema.features if b.name not in used]:
-                log.info("no stage makes %s: left out", left)
         stage = next(s for s in config.stages if s.name == name)
         return part(data, stage, {b.name: b for b in (*schema.features, *schema.conditions)})
+
+    @classmethod
+    def unused(cls, config: ChainConfig, data: Data) -> list[str]:
+        """Features that no stage makes nor takes."""
+        used = {block for stage in config.stages for block in (*stage.features, *stage.needs)}
+        return [b.name for b in _blocks(data).features if b.name not in used]
 
     @property
     def parts(self) -> dict[str, Surrogate]:

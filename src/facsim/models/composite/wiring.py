@@ -81,7 +81,8 @@ def stage_schema(stage: StageConfig, schema: Schema) -> Schema:
         for name in names:
             if name not in known:
                 lack = "which the data lack" if role == "makes" else "which is neither in the data nor made by a stage"
-                msg = f"stage '{stage.name}' {role} block '{name}', {lack}; there are {known}.{nearest(name, known)}"
+                cure = nearest(name, known) or " Take a file that has it, or leave it out of the stage"
+                msg = f"stage '{stage.name}' {role} block '{name}', {lack}; there are {known}.{cure}"
                 raise SchemaMismatch(msg)
     features, given = ([schema.block(name) for name in names] for names in (stage.features, stage.given))
     return Schema(tuple(features), tuple(given), schema.detector)
