@@ -1,5 +1,6 @@
 """Defects of code that facsim learnt from, where no other suite has them; CONTRIBUTING lists all, with their tests."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import torch
 
 import facsim
 from facsim import Block, Events, Schema, recipes
-from facsim.metrics import high_level_auc, ks, precision_recall
+from facsim.metrics import high_level_auc, ks
 from facsim.models import Surrogate, family
 from facsim.models.gan.objectives import OBJECTIVES
 from facsim.training.loop import optimisers_of
 from facsim.training.validation import Validation
 
+ROOT = Path(__file__).parents[1]
 SCHEMA = Schema((Block("a"), Block("b")), (Block("P", (), "real", "GeV"),))
 QUICK = {"training.steps": 2, "training.batch": 16, "training.validate_every": 2, "training.warmup": 0}
 
@@ -80,29 +82,6 @@ def test_defect_half_a_batch_was_real(tmp_path, monkeypatch):
     assert set(sizes) == {(16, 16, 16)}
 
 
-def test_defect_generated_images_were_not_looked_at():
-    """A score took half of its numbers from the solution's images: noise in place of a copy must score worse."""
-    rng = np.random.default_rng(0)
-    schema = Schema((Block("cells", (30, 30), "energy", "MeV"),), (Block("momentum", (3,)),))
-    grid = np.arange(30) - 14.5
-
-    def spots(seed):
-        own = np.random.default_rng(seed)
-        x, y = own.normal(0, 3, (2, 120, 1))
-        along, across = (np.exp(-((grid - c) ** 2) / 8) for c in (x, y))
-        cells = 100 * along[:, :, None] * across[:, None, :] * own.gamma(9, 1 / 9, (120, 30, 30))
-        return Events(cells.reshape(120, 900), own.normal(size=(120, 3)), schema)
-
-    truth, copy = spots(1), spots(2)
-    noise = Events(rng.permuted(copy.features, axis=1), copy.conditions, schema)  # the same numbers in other cells
-    good, bad = (high_level_auc(truth, e, folds=2).auc for e in (copy, noise))
-    assert abs(good - 0.5) < 0.15  # 120 events each: 0.037 is one error
-    assert bad > 0.99
-    good, bad = (precision_recall(truth.features, e.features, normalise="max").precision for e in (copy, noise))
-    assert good > 0.8
-    assert bad < 0.05
-
-
 def test_defect_figures_of_one_variable_alone_were_shown():
     """Right marginals, lost correlation: no distance of one variable sees it, the classifier does."""
     truth, copy = events(1500, 1), events(1500, 2, correlation=0.0)
@@ -120,5 +99,14 @@ def test_defect_the_generators_loss_of_the_slide():
 
 def test_defect_no_newer_python_was_allowed():
     """pidgan cannot be installed with Python 3.13: a library names the oldest version alone."""
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["requires-python"] == ">=3.11"
+
+
+def test_every_test_that_the_list_of_defects_names_is_there():
+    listed = re.findall(r"`(test_\w+)::(test_\w+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert len(listed) > 20
+    for file, name in listed:
+        assert f"def {name}(" in (ROOT / "tests" / f"{file}.py").read_text(encoding="utf-8"), f"{file}::{name}"
+    own = re.findall(r"^def (test_defect_\w+)", Path(__file__).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert set(own) <= {name for _, name in listed}
