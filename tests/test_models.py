@@ -25,6 +25,7 @@ SMALL = {
     "classifier": {"net": {"kind": "mlp", "hidden": 32}},
     "mixture": {"components": 2, "hidden": 16, "blocks": 1},
     "regression": {"net": {"kind": "mlp", "hidden": 32}},
+    "student": {"hidden": 32, "layers": 1},
 }
 
 

@@ -8,6 +8,7 @@ from facsim.models.gan import GAN, GANConfig
 from facsim.models.matching import FlowMatching, FlowMatchingConfig
 from facsim.models.mixture import Mixture, MixtureConfig
 from facsim.models.regression import Regression, RegressionConfig
+from facsim.models.student import Student, StudentConfig
 from facsim.models.visibility import Visibility, VisibilityConfig
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "ModelConfig",
     "Regression",
     "RegressionConfig",
+    "Student",
+    "StudentConfig",
     "Surrogate",
     "Visibility",
     "VisibilityConfig",

@@ -243,6 +243,7 @@ def made(
     """
     from facsim.models import family
     from facsim.recipes.composite import COMPOSITE
+    from facsim.recipes.student import SPECIAL
     from facsim.training import TrainingSettings
 
     for group in ("model", "training"):
@@ -264,7 +265,8 @@ def made(
     config = checked(known, values, "model", origin)
     training = checked(TrainingSettings, values, "training", origin)
     words = {k: str(values.get(k, "")).strip() for k in ("summary", "reference")}
-    return Recipe(name, str(values["family"]), words["summary"], words["reference"], config, training)
+    kind = SPECIAL.get(str(values["family"]), Recipe)
+    return kind(name, str(values["family"]), words["summary"], words["reference"], config, training)
 
 
 def _below(values: Mapping[str, Any], key: str) -> list[str]:
