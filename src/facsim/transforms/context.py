@@ -20,6 +20,9 @@ __all__ = ["ConditionContext", "ConditionScale", "ConditionScales"]
 
 KNOTS, EDGE = 65, 3.2  # of the quantiles, evenly spaced in normal scores; at the edge comes the outermost event
 RAMPS = 32
+FINEST = 8192  # cells of the even grid on which the scores are looked up
+TOLERANCE = 0.01
+"""By how much a score that is looked up may be off."""
 
 
 class ConditionScale(BaseModel):
@@ -84,6 +87,8 @@ class ConditionContext(nn.Module):
     energy: Tensor
     knots: Tensor
     scores: Tensor
+    grid: Tensor
+    rise: Tensor
 
     def __init__(
         self,
@@ -111,11 +116,17 @@ class ConditionContext(nn.Module):
         ends = np.cumsum(widths).tolist()
         self.categories = tuple((end - n, end) for end, n in zip(ends, self.names, strict=True) if n)
         self.register_buffer("energy", torch.tensor([b.kind == "energy" for b in blocks]), persistent=False)
+        self.logarithmic = bool(self.energy.any())
         self.register_buffer("centre", torch.zeros(len(blocks)))
         self.register_buffer("spread", torch.ones(len(blocks)))
         if self.quantiles:
             self.register_buffer("knots", torch.linspace(-1, 1, KNOTS)[:, None].repeat(1, len(blocks)))
             self.register_buffer("scores", torch.linspace(-EDGE, EDGE, KNOTS), persistent=False)
+            self.used = [i for i, n in enumerate(self.names) if not n and self.fixed[i] is None]
+            self.register_buffer("grid", torch.zeros(0), persistent=False)
+            self.register_buffer("rise", torch.zeros(0), persistent=False)
+            self._tabulate()
+            self.register_load_state_dict_post_hook(lambda module, _: module._tabulate())
 
     def fit(self, conditions: NDArray[np.float32]) -> None:
         """Centre and spread of the conditions (n, k), or their quantiles; a constant column keeps the spread 1."""
@@ -137,9 +148,30 @@ class ConditionContext(nn.Module):
             for low, high in pairwise(knots):
                 high[:] = np.maximum(high, low + 3e-7 * np.abs(low) + 1e-5 * quarters + 1e-30)
             self.knots.copy_(torch.from_numpy(knots))
+            self._tabulate()
+
+    def _tabulate(self) -> None:
+        """Scores on even grids, which need no search: the coarsest that are off by `TOLERANCE` at most.
+
+        Where no grid is fine enough, since values tie, there is none.
+        """
+        knots, scores = self.knots.double().cpu().numpy().T[self.used], self.scores.double().cpu().numpy()
+        cells = 256
+        while cells <= FINEST and self.used:
+            edges = np.linspace(knots[:, 0], knots[:, -1], cells + 1, axis=1)
+            table = np.stack([np.interp(x, own, scores) for x, own in zip(edges, knots, strict=True)])
+            # both are straight between knots and edges, and agree at the edges: at the knots they differ most
+            found = np.stack([np.interp(own, x, y) for own, x, y in zip(knots, edges, table, strict=True)])
+            if np.abs(found - scores).max() <= TOLERANCE:
+                break
+            cells *= 2
+        else:
+            table = np.zeros((len(self.used), 0))
+        for name, values in (("grid", table[:, :-1]), ("rise", np.diff(table))):
+            setattr(self, name, torch.from_numpy(np.ascontiguousarray(values)).to(self.knots))
 
     def _values(self, conditions: Tensor) -> Tensor:
-        if self.linear:
+        if self.linear or not self.logarithmic:
             return conditions
         return torch.where(self.energy, conditions.clamp(min=1e-9).log(), conditions)
 
@@ -148,11 +180,16 @@ class ConditionContext(nn.Module):
         if not len(self.centre):
             return conditions.new_zeros(conditions.shape[0], 1)
         values = self._values(conditions)
-        passed = self._passed(values) if self.quantiles else None
-        if passed is None:
-            scaled = (values - self.centre) / self.spread
+        passed = None
+        if self.quantiles:
+            values = values if len(self.used) == values.shape[1] else values[:, self.used]
+            if self.ramps or not self.grid.numel():
+                passed = self._passed(values)
+                scaled = self.scores[0] + passed.sum(1) * (2 * EDGE / (KNOTS - 1))
+            else:
+                scaled = self._looked_up(values)
         else:
-            scaled = self.scores[0] + passed.sum(1) * (2 * EDGE / (KNOTS - 1))
+            scaled = (values - self.centre) / self.spread
         if not (self.categories or self.ramps or any(self.fixed)):
             return scaled
         columns = []
@@ -162,9 +199,10 @@ class ConditionContext(nn.Module):
                 which = torch.arange(names, device=conditions.device)
                 columns.append((value.round() == which).to(scaled.dtype))
             elif fixed is None:
-                columns.append(scaled[:, i : i + 1])
-                if passed is not None and self.ramps:
-                    columns.append(passed[:, :, i].unflatten(1, (self.ramps, -1)).mean(2))
+                place = self.used.index(i) if self.quantiles else i
+                columns.append(scaled[:, place : place + 1])
+                if self.ramps and passed is not None:
+                    columns.append(passed[:, :, place].unflatten(1, (self.ramps, -1)).mean(2))
             else:
                 if fixed.fraction != "alone":
                     columns.append((value - fixed.centre) / fixed.scale)
@@ -172,7 +210,19 @@ class ConditionContext(nn.Module):
                     columns.append(value - value.floor())
         return torch.cat(columns, 1)
 
+    def _looked_up(self, values: Tensor) -> Tensor:
+        """Normal scores (n, used columns): straight lines between the edges of the grid."""
+        knots, cells = self.knots[:, self.used], self.grid.shape[1]
+        # column by column, since engines are slow where they broadcast over short rows
+        place = (values.T - knots[0][:, None]) * (cells / (knots[-1] - knots[0]))[:, None]
+        place = place.clamp(0.0, cells - 1e-3)
+        cell = place.floor()
+        index = cell.long() + torch.arange(len(self.used), device=values.device)[:, None] * cells
+        found = self.grid.flatten()[index] + self.rise.flatten()[index] * (place - cell)
+        return found.T
+
     def _passed(self, values: Tensor) -> Tensor:
-        """How much of every step between quantiles is passed, (n, knots - 1, k); their sum is the normal score."""
-        low, high = self.knots[:-1], self.knots[1:]
+        """How much of every step between quantiles is passed, (n, knots - 1, used); their sum is the normal score."""
+        knots = self.knots[:, self.used]
+        low, high = knots[:-1], knots[1:]
         return ((values[:, None] - low) / (high - low).clamp(min=1e-30)).clamp(0, 1)

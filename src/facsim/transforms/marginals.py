@@ -113,10 +113,19 @@ class Marginals(nn.Module):
     def decode(self, latent: Tensor, driver: Tensor) -> tuple[Tensor, Tensor]:
         """Values (n, width), and the latent distance above the presence threshold: positive where a column is lit."""
         empty, location, scale = self._splines(driver)
-        above = latent * LOGISTIC_STD - empty
-        x = above.clamp(min=1e-6)
-        v = x + torch.log(1 - torch.exp(-x)) + empty - nn.functional.softplus(empty)
-        return location + scale * self._quantile(v.clamp(-LATENT_EDGE, LATENT_EDGE)), above
+        v, above = _lit_score(latent, empty)
+        return location + scale * self._quantile(v), above
+
+    def decode_rows(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """`decode` without a driver, of columns side by side, (width, n): engines broadcast fast over long rows."""
+        v, above = _lit_score(latent, self.empty.T)
+        values = self.location.T + self.scale.T * self.table  # (width, grid)
+        size = values.shape[1]
+        place = (v + GRID_EDGE) * ((size - 1) / (2 * GRID_EDGE))
+        cell = place.floor().clamp(0, size - 2)
+        index = cell.long() + torch.arange(len(values), device=v.device)[:, None] * size
+        rise = nn.functional.pad(values[:, 1:] - values[:, :-1], (0, 1))
+        return values.flatten()[index] + rise.flatten()[index] * (place - cell), above
 
     def _splines(self, driver: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if len(self.knots) == 1:
@@ -144,6 +153,14 @@ class Marginals(nn.Module):
         low, high = self.table.gather(1, cell), self.table.gather(1, cell + 1)
         place = cell + (q.T - low) / (high - low)
         return (place * (2 * GRID_EDGE / (size - 1)) - GRID_EDGE).T
+
+
+def _lit_score(latent: Tensor, empty: Tensor) -> tuple[Tensor, Tensor]:
+    """Logistic score within the lit part, and the distance above the threshold `empty`, of latent numbers."""
+    above = latent * LOGISTIC_STD - empty
+    x = above.clamp(min=1e-6)
+    v = x + torch.log(1 - torch.exp(-x)) + (empty - nn.functional.softplus(empty))
+    return v.clamp(-LATENT_EDGE, LATENT_EDGE), above
 
 
 def _hat(knots: NDArray[np.float64], driver: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from facsim.schema import Schema
 from facsim.transforms.base import Code, Transform
 from facsim.transforms.context import ConditionContext, ConditionScales
 from facsim.transforms.marginals import Marginals
-from facsim.transforms.ties import DEPTH, atoms, parents
+from facsim.transforms.ties import atoms, parents
 
 __all__ = ["TableTransform"]
 
@@ -64,6 +64,16 @@ class TableTransform(Transform):
         self.register_buffer("parent", torch.full((schema.width,), schema.width))
         self.register_buffer("atom", torch.zeros(schema.width))
         self.register_buffer("atomic", self.floor > -torch.inf)
+        self.whole, self.floored = bool(self.integer.any()), bool((self.floor > -torch.inf).any())
+        self.generations = 0
+        self.register_load_state_dict_post_hook(lambda module, _: module._count_generations())
+
+    def _count_generations(self) -> None:
+        """Longest way of a column to one that is no difference."""
+        parent = [*self.parent.tolist(), self.schema.width]
+        self.generations, at = 0, parent[:-1]
+        while any(p < self.schema.width for p in at):
+            self.generations, at = self.generations + 1, [parent[p] for p in at]
 
     def fit(
         self, features: NDArray[np.float32], conditions: NDArray[np.float32], weights: NDArray[np.float64] | None
@@ -71,6 +81,7 @@ class TableTransform(Transform):
         """Find equal columns and atoms; fit tables and the scale of the conditions."""
         used = np.ones(len(features), bool) if weights is None else weights != 0
         self.parent.copy_(torch.from_numpy(parents(features[used], self.units)))
+        self._count_generations()
         values = self.apart(torch.from_numpy(features)).numpy()
         common, found = atoms(values[used])
         found &= np.array([unit is not None for unit in self.units])
@@ -104,16 +115,18 @@ class TableTransform(Transform):
         upper = self.marginals.encode(torch.where(self.integer, whole + 1, values), lit, driver)
         return Code(code.low, upper.high)
 
-    def decode(self, latent: Tensor, conditions: Tensor) -> Tensor:
+    def decode(self, latent: Tensor, conditions: Tensor) -> Tensor:  # noqa: ARG002
         """Features of latent numbers."""
-        values, above = self.marginals.decode(latent, conditions.new_zeros(latent.shape[0]))
-        # tails go on in straight lines, energies end at zero
-        values = torch.maximum(torch.where(self.integer, values.floor(), values), self.floor)
-        values = torch.where((above > 0) | ~self.atomic, values, self.atom)
+        values, above = self.marginals.decode_rows(latent.T)
+        if self.whole:
+            values = torch.where(self.integer[:, None], values.floor(), values)
+        if self.floored:  # tails go on in straight lines, energies end at zero
+            values = torch.maximum(values, self.floor[:, None])
+        values = torch.where((above > 0) | ~self.atomic[:, None], values, self.atom[:, None])
         out = values
-        for _ in range(DEPTH):  # after each pass one more generation of differences is right
-            out = values + _looked_up(out, self.parent)
-        return out
+        for _ in range(self.generations):  # after each pass one more generation of differences is right
+            out = values + torch.cat([out, torch.zeros_like(out[:1])])[self.parent]
+        return out.T
 
     def context(self, stage: int, latent: Tensor, conditions: Tensor) -> Tensor:  # noqa: ARG002
         """The scaled conditions."""
