@@ -19,11 +19,11 @@ def one_by_one(farm, rate, window, events, seed):
             free[core] = answered[i] = max(time, free[core]) + farm.overhead + each
         return answered - arrived
     number = np.floor(arrived / window).astype(int)
-    for which in np.unique(number):
-        inside = slice(*np.searchsorted(number, [which, which + 1]))
+    windows, first = np.unique(number, return_index=True)
+    for which, start, stop in zip(windows, first, [*first[1:], events], strict=True):
         core = which % farm.cores
-        free[core] = max((which + 1) * window, free[core]) + farm.overhead + each * (inside.stop - inside.start)
-        answered[inside] = free[core]
+        free[core] = max((which + 1) * window, free[core]) + farm.overhead + each * (stop - start)
+        answered[start:stop] = free[core]
     return answered - arrived
 
 
