@@ -85,6 +85,8 @@ def test_numbers_that_make_no_sense_are_named(wrong):
 
 def test_measured_calls_give_overhead_and_time_per_track():
     batches = [1, 10, 100, 1000, 10_000]
-    farm = Farm.measured(batches, [(40e-6 + 0.9e-6 * n) * f for n, f in zip(batches, (1, 1.02, 0.98, 1.02, 1))], tracks=50)
+    farm = Farm.measured(
+        batches, [(40e-6 + 0.9e-6 * n) * f for n, f in zip(batches, (1, 1.02, 0.98, 1.02, 1), strict=True)], tracks=50
+    )
     assert farm.overhead == pytest.approx(40e-6, rel=0.03)
     assert farm.per_track == pytest.approx(0.9e-6, rel=0.03)

@@ -188,8 +188,7 @@ class Farm:
 
 def _poisson(mean: float) -> tuple[Array, Array]:
     """Numbers that happen, and their probabilities."""
-    low, high = poisson.ppf([1e-12, 1 - 1e-12], mean)
-    counts = np.arange(low, high + 1)
+    counts = np.arange(poisson.ppf(1e-12, mean), poisson.ppf(1 - 1e-12, mean) + 1)
     chance = poisson.pmf(counts, mean)
     return counts, chance / chance.sum()
 

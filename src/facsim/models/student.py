@@ -106,8 +106,9 @@ class Lesson:
     def __init__(self, teacher: Surrogate) -> None:
         self.teacher = teacher.eval().requires_grad_(False)
         self._seen: Tensor | None = None
-        self._last: nn.Linear | None = None
-        hooks = [m.register_forward_pre_hook(self._note) for m in teacher.modules() if isinstance(m, nn.Linear)]
+        last: list[nn.Linear] = []
+        layers = [m for m in teacher.modules() if isinstance(m, nn.Linear)]
+        hooks = [m.register_forward_pre_hook(lambda module, _: last.append(module)) for m in layers]
         given = torch.stack([torch.as_tensor(side).float() for side in teacher.condition_range]).nan_to_num(0, 1, 0)
         given = given.mean(0).expand(PROBE, -1)
         noise = Draw(0, 0).normal(PROBE, teacher.latent)
@@ -122,6 +123,7 @@ class Lesson:
                 "model whose events are forward(conditions, noise), such as a run of rich-cramer+"
             )
             raise CapabilityError(msg)
+        self._last = last[-1] if last else None
         if self._last is not None:
             self._last.register_forward_pre_hook(self._note)
 
@@ -149,8 +151,8 @@ class Lesson:
                 latent = code.high if transform.exact else fill(code, draw.uniform(*code.high.shape))
         return latent, latent if self._seen is None else self._seen
 
-    def _note(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self._last, self._seen = module, inputs[0].detach()  # type: ignore[assignment]
+    def _note(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._seen = inputs[0].detach()
 
 
 @register("student")
@@ -231,7 +233,7 @@ class Student(Surrogate):
             made, _ = self._latents(conditions, noise)
             code = batch.code
             true = code.high if self.transform.exact else fill(code, draw.uniform(*code.high.shape))
-            loss = (batch.weights * energy_score(made.unflatten(0, (rows, draws)), true[:, None])).mean()
+            loss = (batch.weights * energy_score(made.view(rows, draws, -1), true[:, None])).mean()
             yield "student", loss, {"energy": loss.detach()}
             return
         teacher = self._lesson
@@ -243,8 +245,8 @@ class Student(Surrogate):
         made, ours = self._latents(conditions, noise[:, : self.noise])
         terms: dict[str, Tensor] = {}
         if losses.energy:
-            shape = (rows, draws)
-            terms["energy"] = energy_score(made.unflatten(0, shape), true.unflatten(0, shape), shared=True).mean()
+            shape = (rows, draws, -1)
+            terms["energy"] = energy_score(made.view(shape), true.view(shape), shared=True).mean()
         mimics = losses.hidden and step < config.hidden_steps
         if mimics and self.mimic is not None:
             terms["hidden"] = (self.mimic(ours) - theirs).square().mean()
@@ -323,13 +325,12 @@ def energy_score(made: Tensor, true: Tensor, *, shared: bool = False) -> Tensor:
     0.0
     """
     m, k = made.shape[1], true.shape[1]
-    cross = torch.linalg.vector_norm(made[:, :, None] - true[:, None], dim=3)
-    own = torch.linalg.vector_norm(made[:, :, None] - made[:, None], dim=3)
-    others = m * (m - 1)
+    cross: Tensor = torch.linalg.vector_norm(made[:, :, None] - true[:, None], dim=3)
+    own: Tensor = torch.linalg.vector_norm(made[:, :, None] - made[:, None], dim=3).sum((1, 2)) / (m * (m - 1))
     if not shared:
-        return cross.mean((1, 2)) - own.sum((1, 2)) / (2 * others)
+        return cross.mean((1, 2)) - own / 2
     apart = 1 - torch.eye(m, k, device=made.device)
-    return (cross * apart).sum((1, 2)) / others - own.sum((1, 2)) / (2 * others)
+    return (cross * apart).sum((1, 2)) / (m * (m - 1)) - own / 2
 
 
 def relational(made: Tensor, true: Tensor) -> Tensor:

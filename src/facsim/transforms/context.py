@@ -21,8 +21,9 @@ __all__ = ["ConditionContext", "ConditionScale", "ConditionScales"]
 KNOTS, EDGE = 65, 3.2  # of the quantiles, evenly spaced in normal scores; at the edge comes the outermost event
 RAMPS = 32
 FINEST = 8192  # cells of the even grid on which the scores are looked up
-TOLERANCE = 0.01
-"""By how much a score that is looked up may be off."""
+TOLERANCE, OUTSIDE = 0.01, 0.05
+"""By how much a score that is looked up may be off; and the same of the outermost hundredth of the events."""
+OUTER = 2.5  # scores
 
 
 class ConditionScale(BaseModel):
@@ -126,7 +127,7 @@ class ConditionContext(nn.Module):
             self.register_buffer("grid", torch.zeros(0), persistent=False)
             self.register_buffer("rise", torch.zeros(0), persistent=False)
             self._tabulate()
-            self.register_load_state_dict_post_hook(lambda module, _: module._tabulate())
+            self.register_load_state_dict_post_hook(lambda module, _: module._tabulate())  # type: ignore[no-untyped-call]
 
     def fit(self, conditions: NDArray[np.float32]) -> None:
         """Centre and spread of the conditions (n, k), or their quantiles; a constant column keeps the spread 1."""
@@ -151,7 +152,7 @@ class ConditionContext(nn.Module):
             self._tabulate()
 
     def _tabulate(self) -> None:
-        """Scores on even grids, which need no search: the coarsest that are off by `TOLERANCE` at most.
+        """Scores on even grids, which need no search: the coarsest that are close enough, see `TOLERANCE`.
 
         Where no grid is fine enough, since values tie, there is none.
         """
@@ -162,7 +163,7 @@ class ConditionContext(nn.Module):
             table = np.stack([np.interp(x, own, scores) for x, own in zip(edges, knots, strict=True)])
             # both are straight between knots and edges, and agree at the edges: at the knots they differ most
             found = np.stack([np.interp(own, x, y) for own, x, y in zip(knots, edges, table, strict=True)])
-            if np.abs(found - scores).max() <= TOLERANCE:
+            if (np.abs(found - scores) <= np.where(np.abs(scores) <= OUTER, TOLERANCE, OUTSIDE)).all():
                 break
             cells *= 2
         else:

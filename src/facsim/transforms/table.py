@@ -66,7 +66,7 @@ class TableTransform(Transform):
         self.register_buffer("atomic", self.floor > -torch.inf)
         self.whole, self.floored = bool(self.integer.any()), bool((self.floor > -torch.inf).any())
         self.generations = 0
-        self.register_load_state_dict_post_hook(lambda module, _: module._count_generations())
+        self.register_load_state_dict_post_hook(lambda module, _: module._count_generations())  # type: ignore[no-untyped-call]
 
     def _count_generations(self) -> None:
         """Longest way of a column to one that is no difference."""
