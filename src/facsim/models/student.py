@@ -73,7 +73,7 @@ class StudentConfig(ModelConfig):
     """Relative spread of the noise that is put on the teacher's outputs."""
 
     def inherit(self, teacher: Surrogate) -> Self:
-        """These settings with the teacher's latent space and noise.
+        """These settings with the teacher's latent space and noise; conditions in ramps become plain quantiles.
 
         A teacher that works on events as they are (a chain, an ensemble, a classifier) has no latent space to inherit:
         its student gets quantile tables of its own, fitted to what the teacher draws.
@@ -86,6 +86,8 @@ class StudentConfig(ModelConfig):
             kept = {"conditions": "quantiles"}
         else:
             kept = {k: getattr(theirs, k) for k in ("knots", "transform", "unit", "energy_unit", "conditions")}
+            if kept["conditions"] == "ramps":  # which cost more than the whole student
+                kept["conditions"] = "quantiles"
         return type(self)(**(self.model_dump() | kept | given))
 
 
