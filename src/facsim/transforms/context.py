@@ -203,7 +203,7 @@ class ConditionContext(nn.Module):
                 place = self.used.index(i) if self.quantiles else i
                 columns.append(scaled[:, place : place + 1])
                 if self.ramps and passed is not None:
-                    columns.append(passed[:, :, place].unflatten(1, (self.ramps, -1)).mean(2))
+                    columns.append(passed[:, :, place].reshape(passed.shape[0], self.ramps, -1).mean(2))
             else:
                 if fixed.fraction != "alone":
                     columns.append((value - fixed.centre) / fixed.scale)
