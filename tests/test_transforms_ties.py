@@ -131,7 +131,7 @@ def test_ramps_say_which_steps_are_passed():
     score, found = (context(torch.from_numpy(given)) for context in (plain, ramps))
     assert found.shape == (5000, 2 * 33 + 2) == (5000, ramps.width)
     assert ramps.categories == ((33, 35),)
-    assert torch.equal(found[:, [0, 33, 34, 35]], score)
+    assert (found[:, [0, 33, 34, 35]] - score).abs().max() < 0.05  # `context.OUTSIDE`: scores are looked up
     steps = found[:, 1:33]
     assert ((steps >= 0) & (steps <= 1)).all()
     torch.testing.assert_close(-3.2 + 0.2 * steps.sum(1), score[:, 0])
