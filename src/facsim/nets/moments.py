@@ -29,6 +29,8 @@ class CellMoments(nn.Module):
     ----------
     schema : Schema
         Blocks of kind energy with two axes are looked at.
+    sums : bool, optional
+        And the sum of each block: one quantity more.
 
     Raises
     ------
@@ -46,7 +48,7 @@ class CellMoments(nn.Module):
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, *, sums: bool = False) -> None:
         super().__init__()
         blocks = [b for b in schema.features if b.kind == "energy" and len(b.shape) == 2]
         if not blocks:
@@ -59,7 +61,8 @@ class CellMoments(nn.Module):
         self.blocks = [(schema.columns(b.name), min(BRIGHTEST, b.size)) for b in blocks]
         for i, block in enumerate(blocks):
             self.register_buffer(f"place_{i}", _places(block), persistent=False)
-        self.width = sum(7 + bright for _, bright in self.blocks)
+        self.sums = sums
+        self.width = sum(7 + bright + sums for _, bright in self.blocks)
         self.register_buffer("centre", torch.zeros(self.width))
         self.register_buffer("spread", torch.ones(self.width))
 
@@ -78,7 +81,8 @@ class CellMoments(nn.Module):
         found = []
         for i, (columns, bright) in enumerate(self.blocks):
             cells, places = features[:, columns], getattr(self, f"place_{i}")
-            share = cells / cells.sum(1, keepdim=True).clamp(min=TINY)
+            total = cells.sum(1, keepdim=True)
+            share = cells / total.clamp(min=TINY)
             mean = share @ places  # x, y, x^2, y^2, xy
             centre = mean[:, :2]
             square = (mean[:, 2:4] - centre**2).clamp(min=0) + TINY
@@ -91,6 +95,7 @@ class CellMoments(nn.Module):
                 (share * apart).sum(1, keepdim=True),
                 share.square().sum(1, keepdim=True),
                 share.topk(bright, dim=1).values,
+                *([total] if self.sums else []),
             ]
         return torch.cat(found, 1)
 

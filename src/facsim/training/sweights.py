@@ -71,10 +71,10 @@ def class_probabilities(events: Events, seed: int = 0) -> NDArray[np.float64]:
     for fold, (train, test) in enumerate(KFold(FOLDS, shuffle=True, random_state=seed).split(inputs)):
         # Weights scatter far more than their mean varies: small steps of small trees, and stopping by held-out events.
         forest = HistGradientBoostingRegressor(
-            learning_rate=0.03,
+            learning_rate=0.05,
             max_iter=500,
-            max_leaf_nodes=6,
-            min_samples_leaf=max(20, len(train) // 100),
+            max_leaf_nodes=int(np.clip(len(train) // 20_000, 6, 31)),
+            min_samples_leaf=int(np.clip(len(train) // 100, 20, 500)),
             early_stopping=True,
             validation_fraction=0.2,
             random_state=seed + fold,

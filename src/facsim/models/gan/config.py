@@ -55,6 +55,8 @@ class GANConfig(ModelConfig):
     """Body of the network that judges them."""
     moments: bool = False
     """Show the critic centres, widths and brightest cells of every layer, too (`facsim.nets.CellMoments`)."""
+    sums: bool = False
+    """With `moments`: and the sum of every layer."""
     differences: tuple[tuple[str, str], ...] = ()
     """Show the critic differences of these pairs of blocks, too (`facsim.nets.Differences`)."""
     atoms: Literal["spread", "points"] = "spread"
@@ -91,6 +93,8 @@ def contradictions(config: GANConfig) -> list[str]:
     slopes = [p.kind for p in config.penalties if p.per_event]
     bounded = [p for p in config.penalties if p.lipschitz]
     found = []
+    if config.sums and not config.moments:
+        found.append("model.sums goes with model.moments: set model.moments to true")
     if slopes and not critic.has_slope:
         found.append(
             f"penalty '{slopes[0]}' limits the slope event by event, but critic '{critic.kind}' judges an event by its "
