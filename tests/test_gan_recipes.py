@@ -99,7 +99,6 @@ MADE_FOR = {
     "global-pid": identified,
     "global-pid-nm": identified,
     "dirc": lambda n: tracks(n, detector="dirc"),
-    "dirc+": lambda n: tracks(n, detector="dirc"),
     "tpc": pads,
     "tpc+": pads,
     "lhcb-calorimeter": lambda n: images(n, 30, 30),

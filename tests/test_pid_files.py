@@ -29,7 +29,6 @@ CASES = {
     "global-pid-nm": ("pid", ["--features", GLOBAL, "--conditions", RICH, "--cut", "isMuon == 0", *SHALLOW]),
     "pid-flow": ("pid", ["--set", "model.blocks=1"]),
     "dirc": ("dirc", []),
-    "dirc+": ("dirc", []),
     "tpc": ("tpc", []),
     "tpc+": ("tpc", []),
     "zdc": ("zdc", [*THIN, "--set", "model.critic.channels=4"]),
