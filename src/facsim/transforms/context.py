@@ -56,8 +56,8 @@ class ConditionContext(nn.Module):
         That constant; by default the largest energy.
     scales : str or mapping, optional
         ``standard``: centred and divided by the spread. ``quantiles``: through 65 quantiles of the training sample to a
-        normal law, so that a threshold in the midst of a spectrum with a long tail is no detail. ``ramps``: these and 32
-        columns more per condition, how much of each step between quantiles is passed, with which a network finds
+        normal law, so that a threshold in the midst of a spectrum with a long tail is no detail. ``ramps``: these and
+        32 columns more per condition, how much of each step between quantiles is passed, with which a network finds
         thresholds soon (piecewise linear encoding, Gorishniy et al., arXiv:2203.05556). Or by the names of conditions a
         `ConditionScale`; those that are left out are centred and divided by their spread.
 
