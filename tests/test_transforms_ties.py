@@ -134,7 +134,7 @@ def test_ramps_say_which_steps_are_passed():
     assert (found[:, [0, 33, 34, 35]] - score).abs().max() < 0.05  # `context.OUTSIDE`: scores are looked up
     steps = found[:, 1:33]
     assert ((steps >= 0) & (steps <= 1)).all()
-    torch.testing.assert_close(-3.2 + 0.2 * steps.sum(1), score[:, 0])
+    torch.testing.assert_close(-3.2 + 0.2 * steps.sum(1), found[:, 0])
     # one after the other: a step is begun only after those before it are passed
     assert ((steps[:, :-1] == 1) | (steps[:, 1:] == 0)).float().mean() > 0.999  # 2 of 4 float steps in a ramp round
 
