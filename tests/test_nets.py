@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from facsim import Block, Grid, Schema
-from facsim.errors import SchemaMismatch
+from facsim import Block, Grid, Schema, recipes
+from facsim.errors import RecipeError, SchemaMismatch
 from facsim.nets.film import FiLM
 from facsim.nets.hadamard import Concatenate, Hadamard
 from facsim.nets.inpainting import InPainting
@@ -239,3 +239,17 @@ def test_moments_of_cells_follow_the_axes_of_the_grid(axes):
     assert torch.allclose(moments(one)[0, :2], torch.tensor(place))
     with pytest.raises(SchemaMismatch, match=r"'x' \(\) \(real\).*wgan-gp"):
         CellMoments(Schema((Block("x"),)))
+
+
+def test_moments_with_sums_in_units_of_their_spread():
+    schema = Schema((Block("cells", (4, 4), "energy", "GeV"),))
+    cells = torch.rand(200, 16, generator=torch.Generator().manual_seed(0)) * torch.linspace(1, 3, 200)[:, None]
+    plain, more = CellMoments(schema), CellMoments(schema, sums=True, scale=4.0)
+    for moments in (plain, more):
+        moments.fit(cells)
+    found, sums = more(cells)[:, :-1], more(cells)[:, -1]
+    assert torch.allclose(found, 4 * plain(cells), atol=1e-5)
+    total = cells.sum(1)
+    assert torch.allclose(sums, 4 * (total - total.mean()) / total.std(), atol=1e-4)
+    with pytest.raises(RecipeError, match="sums goes with"):
+        recipes.load("tpc+", {"model.moments": "0"})

@@ -31,6 +31,8 @@ class CellMoments(nn.Module):
         Blocks of kind energy with two axes are looked at.
     sums : bool, optional
         And the sum of each block: one quantity more.
+    scale : float, optional
+        Spread of the scaled quantities.
 
     Raises
     ------
@@ -48,7 +50,7 @@ class CellMoments(nn.Module):
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, schema: Schema, *, sums: bool = False) -> None:
+    def __init__(self, schema: Schema, *, sums: bool = False, scale: float = 1.0) -> None:
         super().__init__()
         blocks = [b for b in schema.features if b.kind == "energy" and len(b.shape) == 2]
         if not blocks:
@@ -61,7 +63,7 @@ class CellMoments(nn.Module):
         self.blocks = [(schema.columns(b.name), min(BRIGHTEST, b.size)) for b in blocks]
         for i, block in enumerate(blocks):
             self.register_buffer(f"place_{i}", _places(block), persistent=False)
-        self.sums = sums
+        self.sums, self.scale = sums, scale
         self.width = sum(7 + bright + sums for _, bright in self.blocks)
         self.register_buffer("centre", torch.zeros(self.width))
         self.register_buffer("spread", torch.ones(self.width))
@@ -75,7 +77,7 @@ class CellMoments(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Scaled quantities (n, width) of events."""
-        return (self._raw(features) - self.centre) / self.spread
+        return (self._raw(features) - self.centre) * (self.scale / self.spread)
 
     def _raw(self, features: Tensor) -> Tensor:
         found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, model_validator
 
 from facsim.errors import RecipeError
 from facsim.models.base import ModelConfig
@@ -53,8 +53,9 @@ class GANConfig(ModelConfig):
     """Network that makes events; see `facsim.models.gan.networks`."""
     critic: CRITICS.field() = Field("mlp", validate_default=True)  # type: ignore[valid-type]
     """Body of the network that judges them."""
-    moments: bool = False
-    """Show the critic centres, widths and brightest cells of every layer, too (`facsim.nets.CellMoments`)."""
+    moments: bool | NonNegativeFloat = False
+    """Show the critic centres, widths and brightest cells of every layer, too (`facsim.nets.CellMoments`), in units of
+    their spread times this: true or 1 for a critic, which finds its own scale; more where distances are compared."""
     sums: bool = False
     """With `moments`: and the sum of every layer."""
     differences: tuple[tuple[str, str], ...] = ()

@@ -71,7 +71,7 @@ class GAN(Surrogate):
         context = self.transform.conditions
         self.layout = Layout(schema, self.transform.width, context.width, context.categories)
         config.generator.check(self.layout)
-        self.moments = CellMoments(schema, sums=config.sums) if config.moments else None
+        self.moments = CellMoments(schema, sums=config.sums, scale=float(config.moments)) if config.moments else None
         self.differences = Differences(schema, config.differences) if config.differences else None
         # The critic judges events and what is computed from them alike, as one longer event.
         self.shown = [part for part in (self.moments, self.differences) if part is not None]

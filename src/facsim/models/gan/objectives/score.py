@@ -77,9 +77,6 @@ class EnergyScore(Objective):
     """Power of the distances."""
     whiten: bool = False
     """Measure in units of the batch's own spread: for tens of columns, not for images."""
-    columns: float = Field(0.0, ge=0)
-    """Weight of the scores of single columns, which are added: among hundreds of columns one law (of a sum, of a width)
-    hardly counts."""
 
     def critic(self, real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
         """Minus the score ()."""
@@ -100,8 +97,4 @@ class EnergyScore(Objective):
         return (score - other.detach()).square().sum(1).add(CLOSE).sqrt()
 
     def _power(self, difference: Tensor) -> Tensor:
-        squares = difference.square()
-        found = (squares.sum(1) + CLOSE).pow(self.exponent / 2)
-        if self.columns:
-            found = found + self.columns * (squares + CLOSE).pow(self.exponent / 2).sum(1)
-        return found
+        return (difference.square().sum(1) + CLOSE).pow(self.exponent / 2)
