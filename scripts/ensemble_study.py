@@ -106,43 +106,59 @@ def fitted(name: str, events: Events, run: Path, options: argparse.Namespace) ->
 
 def judged(found: dict[str, Spread], colour: NDArray[np.int64]) -> dict[str, Any]:
     """Coverage inside with the factor of the other colour, and sigma in the corner over sigma inside."""
-    pulls, factors = [], []
-    whole = np.tile(colour, len(found))
-    both = joined(list(found.values()))
-    for own, other in ((0, 1), (1, 0)):
-        factors.append(both.of_bins(whole == other).calibrated().factor)
-        pulls.append(both.of_bins(whole == own).scaled(factors[-1]).pulls)
-    pull = np.abs(np.concatenate(pulls))
-    raw = np.abs(both.of_bins(whole <= 1).of_bins(whole[whole <= 1] >= 0).pulls)
-    corner = both.of_bins(whole == 2).scaled(float(np.mean(factors)))
-    sigma = {
-        name: [
-            float(np.sqrt(np.mean(s.spread[chosen] ** 2))) for chosen in ((colour == 0) | (colour == 1), colour == 2)
-        ]
-        for name, s in found.items()
-    }
+    inside, corner = np.isin(colour, (0, 1)), colour == 2
+    part = joined([s.of_bins(inside).pooled() for s in found.values()])
+    shade = np.tile(colour[inside], len(found))
+    factors = [part.of_bins(shade == other).calibrated().factor for other in (1, 0)]
+    pulls = np.concatenate([part.of_bins(shade == own).scaled(f).pulls for own, f in enumerate(factors)])
+    factor = float(np.mean(factors))
+    outside = joined([s.of_bins(corner) for s in found.values()]).scaled(factor)
+    own = {name: [rms(s.spread[chosen]) for chosen in (inside, corner)] for name, s in found.items()}
+    rises = {name: b / a for name, (a, b) in own.items()}
     return {
-        "bins": len(pull),
-        "coverage": round(float((pull <= 1).mean()), 3),
-        "coverage_error": round(float(np.sqrt(0.683 * 0.317 / len(pull))), 3),
-        "uncalibrated": round(float((raw <= 1).mean()), 3),
+        "bins": len(pulls),
+        "coverage": covered(pulls),
+        "by_quantity": {name: covered(p) for name, p in zip(found, _split(part.scaled(factor), found), strict=True)},
+        "uncalibrated": covered(part.pulls),
         "factors": [round(f, 2) for f in factors],
-        "sigma_inside": {name: round(s[0] * float(np.mean(factors)), 4) for name, s in sigma.items()},
-        "rise": {name: round(s[1] / s[0], 2) for name, s in sigma.items()},
-        "rise_of_all": round(float(np.sqrt(np.mean([(s[1] / s[0]) ** 2 for s in sigma.values()]))), 2),
-        "error_inside": round(_off(both, (whole == 0) | (whole == 1)), 4),
-        "error_corner": round(_off(both, whole == 2), 4),
-        "statistical": round(float(np.median(both.statistical[(whole == 0) | (whole == 1)])), 4),
-        "corner_coverage": round(corner.coverage()[0], 2),
+        "sigma_inside": {name: round(factor * a, 4) for name, (a, _) in own.items()},
+        "rise": {name: round(rise, 2) for name, rise in rises.items()},
+        "rise_of_all": round(float(np.exp(np.mean(np.log(list(rises.values()))))), 2),
+        "error_inside": round(_off(part), 4),
+        "error_corner": round(_off(outside), 4),
+        "statistical": round(float(np.median(part.statistical)), 4),
+        "corner_coverage": covered(outside.pulls),
     }
 
 
-def _off(found: Spread, chosen: NDArray[np.bool_]) -> float:
+def covered(pulls: NDArray[np.float64]) -> float:
+    """Share within one error."""
+    return round(float((np.abs(pulls) <= 1).mean()), 3)
+
+
+def rms(values: NDArray[np.float64]) -> float:
+    """Root of the mean square."""
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _split(part: Spread, found: dict[str, Spread]) -> list[NDArray[np.float64]]:
+    """Pulls of each quantity."""
+    return np.split(part.pulls, len(found))
+
+
+def _off(part: Spread) -> float:
     """Root mean square of what is wrong, without the statistical error."""
-    part = found.of_bins(chosen)
     assert part.truth is not None
     square = np.mean((part.truth - part.mean) ** 2 - part.statistical**2)
     return float(np.sqrt(max(square, 0.0)))
+
+
+def kept(found: dict[str, Spread], colour: NDArray[np.int64], path: Path) -> dict[str, Spread]:
+    """Leave the numbers of all bins in a file, to look at them without drawing again."""
+    fields = ("values", "spread", "statistical", "truth")
+    arrays = {f"{name}/{field}": getattr(s, field) for name, s in found.items() for field in fields}
+    np.savez(path, colour=colour, **arrays)
+    return found
 
 
 def main() -> None:
@@ -168,7 +184,8 @@ def main() -> None:
         if cpu:
             model.save(run / "whole.safetensors")
         try:
-            row = judged(held_out_all(model, held, QUANTITIES, bins, seed=3), colour)
+            found = held_out_all(model, held, QUANTITIES, bins, seed=3)
+            row = judged(kept(found, colour, run.with_suffix(".npz")), colour)
         except DataError as error:
             row = {"failed": str(error)}
         row = {"contestant": name, "cpu_s": round(cpu), "members": model.members, "settings": vars(options)} | row

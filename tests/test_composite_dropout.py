@@ -11,7 +11,7 @@ from facsim.models import family, load
 from facsim.models.composite import thinned
 from facsim.models.composite.dropout import MASKS
 from facsim.nets.residual import NormedMLP
-from facsim.runtime import held_out, held_out_all, joined, spread
+from facsim.runtime import Spread, held_out, held_out_all, joined, spread
 
 SCHEMA = Schema((Block("y"), Block("z")), (Block("x"),))
 RATE = 0.25
@@ -100,7 +100,26 @@ def test_several_quantities_of_events_that_are_drawn_once(single):
     both = joined([found["y"], found["positive"].of_bins([2, 0])])
     np.testing.assert_array_equal(both.pulls, np.concatenate([found["y"].pulls, found["positive"].pulls[[2, 0]]]))
     np.testing.assert_array_equal(both.of_bins(np.arange(6) > 3).sigma, found["positive"].sigma[[2, 0]])
+    pooled = found["y"].pooled(0.25)
+    square = found["y"].spread ** 2
+    np.testing.assert_allclose(pooled.spread**2, 0.75 * square + 0.25 * square.mean())
+    np.testing.assert_array_equal(found["y"].pooled(0.0).spread, found["y"].spread)
+    with pytest.raises(DataError, match="share=2: must be between 0"):
+        found["y"].pooled(2)
     with pytest.raises(DataError, match="one factor"):
         joined([found["y"], found["y"].scaled(2.0)])
     with pytest.raises(DataError, match="truth in all or in none"):
         joined([found["y"], spread(ensemble, truth, "y", bins)])
+
+
+def test_members_that_agree_in_one_bin_by_chance_are_helped_by_the_others():
+    rng = np.random.default_rng(4)
+    truth = 0.3 * rng.normal(size=60)
+    truth[7] = 0.3  # where all members say 0
+    sigma = np.where(np.arange(60) == 7, 0.0, 0.3)
+    found = Spread(np.zeros((5, 60)), sigma, np.full(60, 0.01), truth)
+    with pytest.raises(DataError, match=r"pool bins, as in spread.pooled\(\)"):
+        found.calibrated()
+    fitted = found.pooled().calibrated()
+    assert fitted.factor == pytest.approx(1, abs=4 / 120**0.5)
+    assert fitted.coverage()[0] == pytest.approx(0.683, abs=4 * fitted.coverage()[1])
