@@ -1,6 +1,6 @@
 """How far the spread of an ensemble can be trusted: plain, bootstrap, adversarial, and MC dropout, on simulated kaons.
 
-    python scripts/ensemble_study.py [plain bootstrap dropout adversarial] [--train 50000 --held 300000 --members 5]
+    python scripts/ensemble_study.py [plain bootstrap dropout adversarial] [--train 50000 --members 5]
     python scripts/ensemble_study.py plain=FOLDER/plain_DATE/whole.safetensors
 
 Members learn from tracks of detector ``rich`` without a corner of high momentum and pseudorapidity. Held-out tracks say
@@ -166,10 +166,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("contestants", nargs="*", default=["plain", "bootstrap", "dropout", "adversarial"])
     parser.add_argument("--train", type=int, default=50_000)
-    parser.add_argument("--held", type=int, default=300_000)
+    parser.add_argument("--held", type=int, default=150_000)
     parser.add_argument("--members", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=3000, help="of a mixture")
-    parser.add_argument("--gan-steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=2000, help="of a mixture")
+    parser.add_argument("--gan-steps", type=int, default=1500)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--alpha", type=float, default=0.25)
     parser.add_argument("-o", "--output", type=Path, default=Path("ensemble_study"))
