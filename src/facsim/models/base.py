@@ -180,7 +180,10 @@ class Surrogate(nn.Module, ShardSampler):
         """Fit the transform and note the range of the conditions."""
         if events.weights is not None and not events.weights.sum() > 0:
             total = events.weights.sum()
-            msg = f"the weights of {len(events)} events add up to {total:g}; a training needs a positive sum"
+            msg = (
+                f"the weights of {len(events)} events add up to {total:g}; a training needs a positive sum. Are they "
+                "those of the signal? Take others with --weights, or make them again: facsim splot"
+            )
             raise WeightError(msg)
         self.transform.fit(events.features, events.conditions, events.weights)
         if events.conditions.shape[1]:

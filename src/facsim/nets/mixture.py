@@ -126,16 +126,12 @@ class MixtureNet(nn.Module):
         order = torch.arange(self.components, device=which.device)
         picked = (passed == order).to(normal.dtype)[..., None]  # (n, k, 1), one of them 1
         mean, log_width, below, logits = ((picked * part).sum(1) for part in said[1:])
-        columns: list[Tensor] = []
-        at = 0
-        for i in range(self.width):  # the triangle, in units of the widths
-            u = normal[:, i : i + 1]
-            for j in range(i):
-                u = u + below[:, at : at + 1] * columns[j]
-                at += 1
-            columns.append(u)
+        columns, at = normal[:, :1], 0
+        for i in range(1, self.width):  # the triangle, in units of the widths; row by row, which keeps exports small
+            column = normal[:, i : i + 1] + (below[:, at : at + i] * columns).sum(1, keepdim=True)
+            columns, at = torch.cat([columns, column], 1), at + i
         width = log_width.clamp(LEAST_WIDTH, MOST_WIDTH).exp()
-        rows = (self.linear(context) + mean + width * torch.cat(columns, 1)) * self.scale + self.centre
+        rows = (self.linear(context) + mean + width * columns) * self.scale + self.centre
         return rows, (level < logits.sigmoid()).to(rows.dtype)
 
     def _parts(self, raw: Tensor) -> _Said:

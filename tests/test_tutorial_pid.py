@@ -1,0 +1,47 @@
+"""The tutorial from a mass peak to an exported chain: its commands and its Python, in order, at tiny sizes."""
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import facsim
+from facsim.cli import cli
+
+PAGE = Path(__file__).parents[1] / "docs" / "tutorial-pid.md"
+SMALL = """
+base: pid-chain-flow
+stages:
+  ismuon: {model: {net: {hidden: 8, blocks: 1}}}
+  rich: {model: {components: 2, hidden: 8, blocks: 1}}
+  muon: {model: {components: 2, hidden: 8, blocks: 1}}
+  global: {model: {components: 2, hidden: 8, blocks: 1}}
+  global-nm: {model: {components: 2, hidden: 8, blocks: 1}}
+"""
+LESS = {"-n 20000": "-n 3000", "steps=600": "steps=2", "of=pid-chain-flow": "of=small.yaml", "members=3": "members=2"}
+
+
+@pytest.mark.filterwarnings("ignore::facsim.errors.RangeWarning")  # 300 held-out tracks may lie outside the others
+@pytest.mark.filterwarnings("ignore::facsim.errors.FitWarning")  # so few events may look dependent by chance
+def test_the_page_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("small.yaml").write_text(SMALL)
+    text = PAGE.read_text(encoding="utf-8")
+    for large, small in LESS.items():
+        assert large in text
+        text = text.replace(large, small)
+    for kind, block in re.findall(r"^```(console|python)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
+        if kind == "python":
+            Path("page.py").write_text(block.replace("range(3)", "range(2)"))
+            runpy.run_path("page.py")
+            assert "± " in capsys.readouterr().out
+        for line in re.findall(r"^\$ facsim (.*)$", block, flags=re.MULTILINE):
+            done = CliRunner().invoke(cli, shlex.split(line))
+            assert done.exit_code == 0, f"{line}\n{done.output}{done.exception!r}"
+    exported, member = facsim.load("chain.onnx"), facsim.load(Path("chain", "members", "1"))
+    assert exported.members == 2
+    assert exported.schema == member.schema
+    assert exported.metadata["members"] == pytest.approx([-0.674490, 0.674490], abs=1e-6)
