@@ -13,13 +13,21 @@ from facsim.cli import cli
 
 PAGE = Path(__file__).parents[1] / "docs" / "tutorial-pid.md"
 SMALL = """
-base: pid-chain-flow
+family: chain
+summary: two small stages in place of five, since writing graphs takes long
+reference: none
+training: {negative_weights: regress}
 stages:
-  ismuon: {model: {net: {hidden: 8, blocks: 1}}}
-  rich: {model: {components: 2, hidden: 8, blocks: 1}}
-  muon: {model: {components: 2, hidden: 8, blocks: 1}}
-  global: {model: {components: 2, hidden: 8, blocks: 1}}
-  global-nm: {model: {components: 2, hidden: 8, blocks: 1}}
+  ismuon:
+    recipe: ismuon
+    model: {net: {hidden: 8, blocks: 1}}
+    features: [isMuon]
+    given: [P, ETA, nTracks, charge]
+  global:
+    recipe: pid-flow
+    model: {components: 2, hidden: 8, blocks: 1}
+    features: [RichDLLk, PIDK]
+    given: [P, ETA, nTracks, charge, isMuon]
 """
 LESS = {"-n 20000": "-n 3000", "steps=600": "steps=2", "of=pid-chain-flow": "of=small.yaml", "members=3": "members=2"}
 
