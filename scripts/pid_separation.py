@@ -1,4 +1,4 @@
-"""How well two species are told apart by copies, and by the simulation: differences of areas in 6 x 6 bins of P and ETA.
+"""How well copies tell two species apart, and the simulation does: differences of areas in 6 x 6 bins of P and ETA.
 
     python scripts/pid_separation.py RichDLLk K=RUN pi=RUN [--tracks 500000] [--bins 6]
 
