@@ -12,6 +12,7 @@ from facsim.events import Events
 from facsim.metrics.caloflow import cell_matrix
 from facsim.metrics.classifier import ClassifierResult
 from facsim.metrics.mlp import Precision, Training, by_network
+from facsim.metrics.samples import require_non_negative
 
 __all__ = ["cell_matrix", "low_level_auc"]
 
@@ -78,6 +79,8 @@ def low_level_auc(
     LeakyReLU(0.01), one logit; Adam 1e-3, batch 1000, at most 150 epochs. Our additions: a smaller batch where 1000
     would leave fewer than 16 updates per epoch, the rotation, and the end without progress.
     """
+    for events, name in ((reference, "reference weights"), (generated, "generated weights")):  # before seconds of torch
+        require_non_negative(events.weights, name, "a classifier", "Compare the observables by their distances instead")
     require("torch", "train", "the low-level classifier test")
     rotations = (5 if len(reference) + len(generated) < ROTATE_BELOW else 1) if rotations is None else rotations
     settings = Training(width=width, epochs=epochs, patience=patience, dtype=dtype, updates=UPDATES_PER_EPOCH)
