@@ -8,7 +8,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import poisson
 
 from facsim.errors import DataError
 
@@ -188,6 +187,8 @@ class Farm:
 
 def _poisson(mean: float) -> tuple[Array, Array]:
     """Numbers that happen, and their probabilities."""
+    from scipy.stats import poisson
+
     counts = np.arange(poisson.ppf(1e-12, mean), poisson.ppf(1 - 1e-12, mean) + 1)
     chance = poisson.pmf(counts, mean)
     return counts, chance / chance.sum()
