@@ -13,12 +13,11 @@ from facsim.errors import CapabilityError
 from facsim.events import Events
 from facsim.models.base import Batch, ModelConfig, Surrogate, load, register
 from facsim.models.draw import Draw
-from facsim.models.gan import GAN
 from facsim.models.gan.objectives.pairs import distances
 from facsim.nets.activations import Activation
 from facsim.nets.perceptron import Perceptron
 from facsim.schema import Schema
-from facsim.transforms import PhysicalTransform, Transform, fill
+from facsim.transforms import Code, PhysicalTransform, Transform, fill
 
 __all__ = ["Losses", "Student", "StudentConfig", "energy_score", "relational"]
 
@@ -34,7 +33,7 @@ class Losses(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     output: float = Field(1.0, ge=0)
-    """Squared difference between outputs of the same conditions and noise."""
+    """Squared difference between outputs of the same conditions and noise; none where both give the same atom."""
     energy: float = Field(0.0, ge=0)
     """Energy distance to the teacher's law under the same conditions; see `energy_score`. It needs two draws."""
     hidden: float = Field(0.0, ge=0)
@@ -152,15 +151,15 @@ class Lesson:
             raise CapabilityError(msg)
         return self._last.in_features
 
-    def __call__(self, transform: Transform, conditions: Tensor, noise: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-        """Latent numbers (n, width) of the teacher's events, and its last hidden layer (n, h)."""
+    def __call__(self, transform: Transform, conditions: Tensor, noise: Tensor) -> tuple[Code, Tensor]:
+        """Latent intervals (n, width) of the teacher's events, and its last hidden layer (n, h).
+
+        Of its events, not its outputs: where a column is at its atom, an output may lie anywhere below the threshold,
+        and the outputs of good teachers lie so far below that a student would learn nothing but how far.
+        """
         with torch.no_grad():
-            if type(self.teacher) is GAN and type(self.teacher.transform) is type(transform):
-                latent = self.teacher.net(noise, self.teacher.transform.context(0, noise, conditions))
-            else:
-                code = transform.encode(self.teacher(conditions, noise), conditions)
-                latent = code.high if transform.exact else fill(code, draw.uniform(*code.high.shape))
-        return latent, latent if self._seen is None else self._seen
+            code = transform.encode(self.teacher(conditions, noise), conditions)
+        return code, code.high if self._seen is None else self._seen
 
     def _note(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self._seen = inputs[0].detach()
@@ -246,9 +245,11 @@ class Student(Surrogate):
         teacher = self._lesson
         teacher.teacher.to(conditions.device)
         noise = draw.normal(rows * draws, teacher.teacher.latent)
-        true, theirs = teacher(self.transform, conditions, noise, draw)
+        code, theirs = teacher(self.transform, conditions, noise)
         if config.sigma:
-            true = true * (1 + config.sigma * draw.normal(*true.shape))
+            factor = 1 + config.sigma * draw.normal(*code.high.shape)
+            code = Code(code.low * factor, code.high * factor)
+        true = fill(code, torch.full_like(code.high, 0.5))
         made, ours = self._latents(conditions, noise[:, : self.noise])
         terms: dict[str, Tensor] = {}
         if losses.energy:
@@ -258,7 +259,7 @@ class Student(Surrogate):
         if mimics and self.mimic is not None:
             terms["hidden"] = (self.mimic(ours) - theirs).square().mean()
         if losses.output and not mimics:
-            terms["output"] = (made - true).square().mean()
+            terms["output"] = (made - made.detach().clamp(code.low, code.high)).square().mean()
         if losses.relational:
             terms["relational"] = relational(made[::draws][:MOST_PAIRS], true[::draws][:MOST_PAIRS])
         loss = torch.stack([getattr(losses, name) * term for name, term in terms.items()]).sum()
