@@ -120,11 +120,11 @@ def draw(farms: dict[str, Farm], figure: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    made, axes = plt.subplots(1, len(farms), figsize=(4.6 * len(farms), 3.8), sharey=True, squeeze=False)
+    made, axes = plt.subplots(1, len(farms), figsize=(4.6 * len(farms), 3.8), sharex=True, sharey=True, squeeze=False)
     for axis, (name, farm) in zip(axes[0], farms.items(), strict=True):
         for i, window in enumerate(WINDOWS):
             most = farm.capacity(window)
-            rates = np.append(np.geomspace(0.01, 0.9, 18), [0.95, 0.98, 0.99]) * most
+            rates = np.append(np.geomspace(30 / most, 0.9, 18), [0.95, 0.98, 0.99]) * most
             found = [farm.latency(rate, window) for rate in rates]
             label = f"windows of {1e3 * window:g} ms" if window else "event by event"
             (line,) = axis.plot(rates, [1e3 * f.mean for f in found], color=f"C{i}", label=label)
@@ -136,7 +136,7 @@ def draw(farms: dict[str, Farm], figure: Path) -> None:
         )
         axis.set(xscale="log", yscale="log", xlabel="events per second", ylim=(0.02, 500), title=name)
     axes[0, 0].set_ylabel("latency of an event / ms")
-    axes[0, -1].legend(frameon=False, fontsize=8, loc="lower right")
+    axes[0, 0].legend(frameon=False, fontsize=8, loc="lower right")
     made.tight_layout()
     figure.parent.mkdir(parents=True, exist_ok=True)
     made.savefig(figure, dpi=80)

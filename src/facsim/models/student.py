@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from facsim.errors import CapabilityError, RecipeError
+from facsim.errors import CapabilityError
 from facsim.events import Events
 from facsim.models.base import Batch, ModelConfig, Surrogate, load, register
 from facsim.models.draw import Draw
-from facsim.models.gan import GAN
 from facsim.models.gan.objectives.pairs import distances
 from facsim.nets.activations import Activation
 from facsim.nets.perceptron import Perceptron
 from facsim.schema import Schema
-from facsim.transforms import PhysicalTransform, Transform, fill
+from facsim.transforms import Code, PhysicalTransform, Transform, fill
 
 __all__ = ["Losses", "Student", "StudentConfig", "energy_score", "relational"]
 
@@ -33,10 +32,10 @@ class Losses(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    energy: float = Field(1.0, ge=0)
-    """Energy distance to the teacher's law under the same conditions; see `energy_score`."""
-    output: float = Field(0.0, ge=0)
-    """Squared difference between outputs of the same conditions and noise."""
+    output: float = Field(1.0, ge=0)
+    """Squared difference between outputs of the same conditions and noise; none where both give the same atom."""
+    energy: float = Field(0.0, ge=0)
+    """Energy distance to the teacher's law under the same conditions; see `energy_score`. It needs two draws."""
     hidden: float = Field(0.0, ge=0)
     """The same of hidden layers, through a linear map that is learnt, for the first ``hidden_steps`` steps; `output`
     waits until then."""
@@ -59,10 +58,10 @@ class StudentConfig(ModelConfig):
     """Width of the hidden layers."""
     layers: int = Field(3, ge=1)
     """How many of them."""
-    activation: Activation = "leaky_relu"
+    activation: Activation = "silu"
     noise: int | None = Field(None, ge=1)
     """The first columns of the teacher's noise that the student looks at; null for all."""
-    draws: int = Field(4, ge=2)
+    draws: int = Field(1, ge=1)
     """Draws of teacher and student for every condition of a batch."""
     losses: Losses = Losses.model_validate({})
     hidden_steps: int = Field(0, ge=0)
@@ -71,6 +70,15 @@ class StudentConfig(ModelConfig):
     """Width of the teacher's last hidden layer; a fit fills it in."""
     sigma: float = Field(0.0, ge=0)
     """Relative spread of the noise that is put on the teacher's outputs."""
+
+    @model_validator(mode="after")
+    def _draws_are_enough(self) -> Self:
+        if self.losses.energy and self.draws < 2:
+            msg = (
+                f"draws = {self.draws}: the loss 'energy' compares draws of the same conditions; set draws to 2 or more"
+            )
+            raise ValueError(msg)
+        return self
 
     def inherit(self, teacher: Surrogate) -> Self:
         """These settings with the teacher's latent space and noise; conditions in ramps become plain quantiles.
@@ -143,15 +151,15 @@ class Lesson:
             raise CapabilityError(msg)
         return self._last.in_features
 
-    def __call__(self, transform: Transform, conditions: Tensor, noise: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-        """Latent numbers (n, width) of the teacher's events, and its last hidden layer (n, h)."""
+    def __call__(self, transform: Transform, conditions: Tensor, noise: Tensor) -> tuple[Code, Tensor]:
+        """Latent intervals (n, width) of the teacher's events, and its last hidden layer (n, h).
+
+        Of its events, not its outputs: where a column is at its atom, an output may lie anywhere below the threshold,
+        and the outputs of good teachers lie so far below that a student would learn nothing but how far.
+        """
         with torch.no_grad():
-            if type(self.teacher) is GAN and type(self.teacher.transform) is type(transform):
-                latent = self.teacher.net(noise, self.teacher.transform.context(0, noise, conditions))
-            else:
-                code = transform.encode(self.teacher(conditions, noise), conditions)
-                latent = code.high if transform.exact else fill(code, draw.uniform(*code.high.shape))
-        return latent, latent if self._seen is None else self._seen
+            code = transform.encode(self.teacher(conditions, noise), conditions)
+        return code, code.high if self._seen is None else self._seen
 
     def _note(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self._seen = inputs[0].detach()
@@ -161,14 +169,13 @@ class Lesson:
 class Student(Surrogate):
     r"""A perceptron from conditions and noise to events, taught by a surrogate of any family.
 
-    It shares conditions, noise, transform and latent space with its teacher. By default it matches the law of the
-    teacher's events under every condition, not event by event: a network of a twentieth of the size has no room for
-    the teacher's own way from noise to events, and needs none. Losses of the published distillation of a RICH's
-    generator are there to be chosen (public code of 2020 for the RICH of LHCb: "idle" is ``output``, "mimic" adds
-    ``hidden`` in the first half of the steps, "sigma" is ``sigma``, "relational" adds ``relational``).
+    It shares conditions, noise, transform and latent space with its teacher, and learns its events one by one, from as
+    many as it likes. The losses of the published distillation of a RICH's generator can be chosen (public code of 2020:
+    "idle" is ``output``, "mimic" adds ``hidden`` in the first half of the steps, "sigma" is ``sigma``, "relational"
+    adds ``relational``), and one that matches the teacher's law instead of its events, ``energy``.
 
-    Without a teacher it learns from the events themselves, of which there is one per condition: the energy score
-    (Gneiting and Raftery, J. Am. Stat. Assoc. 102 (2007) 359) is proper, and linear in the weights.
+    Without a teacher it learns from the events themselves, by the energy score (Gneiting and Raftery, J. Am. Stat.
+    Assoc. 102 (2007) 359), which is proper, and linear in the weights; the losses are not looked at then.
 
     Examples
     --------
@@ -217,9 +224,6 @@ class Student(Surrogate):
         super().prepare(events)
         if self.config.teacher is not None:
             self.learn_from(load(self.config.teacher))
-        elif self.config.losses.output or self.config.losses.hidden or self.config.losses.relational:
-            msg = "losses 'output', 'hidden' and 'relational' compare with a teacher: set model.teacher=RUN"
-            raise RecipeError(msg)
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """One."""
@@ -228,7 +232,7 @@ class Student(Surrogate):
     def turns(self, batch: Batch, step: int, draw: Draw) -> Iterator[Turn]:
         """One step on several draws under every condition of the batch."""
         config, losses = self.config, self.config.losses
-        rows, draws = len(batch.conditions), config.draws
+        rows, draws = len(batch.conditions), config.draws if self._lesson else max(config.draws, 2)
         conditions = batch.conditions.repeat_interleave(draws, 0)
         if self._lesson is None:
             noise = draw.normal(rows * draws, self.latent)
@@ -241,9 +245,11 @@ class Student(Surrogate):
         teacher = self._lesson
         teacher.teacher.to(conditions.device)
         noise = draw.normal(rows * draws, teacher.teacher.latent)
-        true, theirs = teacher(self.transform, conditions, noise, draw)
+        code, theirs = teacher(self.transform, conditions, noise)
         if config.sigma:
-            true = true * (1 + config.sigma * draw.normal(*true.shape))
+            factor = 1 + config.sigma * draw.normal(*code.high.shape)
+            code = Code(code.low * factor, code.high * factor)
+        true = fill(code, torch.full_like(code.high, 0.5))
         made, ours = self._latents(conditions, noise[:, : self.noise])
         terms: dict[str, Tensor] = {}
         if losses.energy:
@@ -253,7 +259,7 @@ class Student(Surrogate):
         if mimics and self.mimic is not None:
             terms["hidden"] = (self.mimic(ours) - theirs).square().mean()
         if losses.output and not mimics:
-            terms["output"] = (made - true).square().mean()
+            terms["output"] = (made - made.detach().clamp(code.low, code.high)).square().mean()
         if losses.relational:
             terms["relational"] = relational(made[::draws][:MOST_PAIRS], true[::draws][:MOST_PAIRS])
         loss = torch.stack([getattr(losses, name) * term for name, term in terms.items()]).sum()
